@@ -1,0 +1,114 @@
+/* What is known of the servers at one moment: facts with their age, no opinion.
+ *
+ * Filled by db/ (status) and manager/ (reach, ages), read by decide/. Plain data but for the GTID sets,
+ * which the holder of an observation owns. All times are monotonic microseconds of one observer.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gtid/gtid_set.h"
+
+enum {
+	SERVERS_MAX = 16,	  /* servers of one group */
+	NAME_BYTES_MAX = 64,	  /* of a server or group, with the NUL */
+	HOST_BYTES_MAX = 256,	  /* of a host name or address, with the NUL */
+	SERVER_UUID_BYTES_MAX = 40,
+	VERSION_BYTES_MAX = 64,
+	SERVER_ERROR_BYTES_MAX = 256,
+};
+
+/* What the newest contact proved about the server's process. An error number is a fact about liveness:
+ * shared reference of evidence in docs/evidence.md; db/evidence.h maps errors to these. */
+enum reach {
+	REACH_UNKNOWN,	      /* no contact tried yet */
+	REACH_ANSWERS,	      /* answered a query */
+	REACH_REFUSES_US,     /* alive: answered with an error packet (1040, 1045, 1130, ...) */
+	REACH_NOBODY_LISTENS, /* connection refused: no process, the host lives */
+	REACH_SILENT,	      /* no answer to the connect, or no route */
+	REACH_HUNG,	      /* connected or connectable, and then silence */
+	REACH_NAME,	      /* the name could not be resolved: evidence of nothing */
+	REACH_COUNT_
+};
+
+enum io_state { IO_NO, IO_CONNECTING, IO_YES };
+
+/* The replication stream into one server. */
+struct replica_status {
+	bool configured; /* it has a source set; all below is zero otherwise */
+	char source_host[HOST_BYTES_MAX];
+	uint16_t source_port;
+	enum io_state io; /* the thread that receives */
+	bool sql_running; /* the thread that applies */
+	bool gtid_position; /* MariaDB Using_Gtid=Slave_Pos, MySQL Auto_Position=1 */
+	bool filtered;	    /* any replication filter is set */
+	uint32_t delay_s;   /* configured delay (SQL_Delay) */
+	bool lag_known;
+	uint32_t lag_s; /* as the server says; only a hint */
+	uint32_t io_errno;
+	uint32_t sql_errno;
+	char io_error[SERVER_ERROR_BYTES_MAX];
+	char sql_error[SERVER_ERROR_BYTES_MAX];
+	/* Grows whenever anything (event or heartbeat) came from the source: a stream that lives. */
+	uint64_t received_ticks;
+};
+
+struct semisync_status {
+	bool available;	     /* built in or plugin loaded */
+	bool source_enabled; /* waits for acknowledgements when it is a primary */
+	bool source_active;  /* ..._status = ON: not degraded to asynchronous */
+	uint64_t source_timeout_ms;
+	uint32_t source_clients;     /* replicas that acknowledge, as the primary counts them */
+	uint32_t source_wait_count;  /* acknowledgements a commit needs; MariaDB: 1 */
+	bool source_after_sync;	     /* wait point AFTER_SYNC */
+	uint32_t source_wait_sessions; /* sessions waiting now */
+	bool replica_enabled;
+	bool replica_active; /* the stream in force acknowledges */
+};
+
+/* What one server said of itself, read in one go. */
+struct server_status {
+	enum gtid_flavor flavor;
+	char version[VERSION_BYTES_MAX]; /* "10.11.19-MariaDB", "9.7.4" */
+	uint32_t version_number;	 /* 101119, 90704: major * 10000 + minor * 100 + patch */
+	uint32_t server_id;
+	char server_uuid[SERVER_UUID_BYTES_MAX]; /* MySQL; empty on MariaDB */
+	bool read_only;				 /* nobody but privileged accounts may write */
+	bool log_bin;
+	bool log_replica_updates;
+	bool gtid_on;	  /* GTIDs are written (MariaDB: always) */
+	bool gtid_strict; /* MariaDB gtid_strict_mode; MySQL enforce_gtid_consistency=ON */
+	uint64_t uptime_s;
+	uint32_t sessions; /* client connections: Threads_connected */
+	/* Everything in its own binary log (MySQL gtid_executed; MariaDB gtid_binlog_state united with
+	 * gtid_slave_pos). */
+	struct gtid_set executed;
+	/* executed united with what its relay log holds (MySQL Retrieved_Gtid_Set, MariaDB Gtid_IO_Pos). */
+	struct gtid_set received;
+	struct replica_status replica;
+	struct semisync_status semisync;
+};
+
+/* One server as the manager sees it. */
+struct observation_server {
+	enum reach reach;
+	uint32_t misses;      /* contacts in a row that were not answered by a query result */
+	uint64_t answered_us; /* when it last answered a query; 0: never */
+	uint64_t status_us;   /* when the newest `status` was asked for; 0: never, status is void */
+	uint64_t stream_us;   /* when received_ticks was last seen to grow; 0: never */
+	struct server_status status;
+};
+
+/* What the nodes that route say: all of them together. */
+struct observation_routes {
+	uint64_t epoch;		   /* lowest epoch that all have put in force */
+	uint64_t revision;	   /* lowest revision within that epoch */
+	bool held;		   /* at that revision: no node lets a new transaction through */
+	uint32_t transactions_open; /* client transactions still running on the old primary */
+};
+
+struct observation {
+	struct observation_server servers[SERVERS_MAX]; /* same index as record.servers */
+	struct observation_routes routes;
+};

@@ -1,0 +1,78 @@
+/* The proxy: carries client sessions to the servers that the route table names.
+ *
+ * N worker threads, each with its own epoll loop, its own listeners (SO_REUSEPORT) and its own sessions;
+ * nothing is shared but the route snapshot and the account snapshot, both swapped by pointer.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "proxy/accounts.h"
+#include "proxy/route.h"
+
+struct proxy;
+
+enum proxy_listener_role {
+	PROXY_WRITES, /* sessions are routed to the primary */
+	PROXY_READS,  /* sessions are routed to healthy replicas, by least connections and weight */
+};
+
+struct proxy_listener {
+	char host[ROUTE_HOST_BYTES_MAX];
+	uint16_t port; /* 0: any free one; proxy_port() tells */
+	enum proxy_listener_role role;
+};
+
+/* What the workers have in force; the lowest of all of them. */
+struct proxy_status {
+	uint64_t epoch;
+	uint64_t revision;
+	bool held;		    /* in force: ROUTE_DRAIN or ROUTE_HOLD */
+	uint32_t transactions_open; /* transactions on write sessions, all workers */
+	uint32_t statements_held;   /* sessions that wait for a primary */
+	uint32_t sessions;
+	uint32_t reads[ROUTE_SERVERS_MAX]; /* read sessions by index of the route's servers */
+};
+
+/* Called from a worker thread, without a lock held, whenever proxy_status may have changed in epoch,
+ * revision, held or transactions_open == 0. It must only wake the owner's loop. */
+typedef void (*proxy_changed_cb)(void *ctx);
+
+/* Called from a worker thread (at most once per server and 1 ms) when a connection to a server was reset
+ * or refused: the earliest sign of a crash. It must only wake the owner's loop. */
+typedef void (*proxy_trouble_cb)(void *ctx, const char *host, uint16_t port);
+
+struct proxy_options {
+	const struct proxy_listener *listeners; /* [listener_count] */
+	size_t listener_count;
+	uint32_t workers;	 /* 0: one per processor */
+	uint32_t hold_ms_max;	 /* how long a statement waits for a primary before it gets an error */
+	uint32_t sessions_max;	 /* further clients get error 1040 */
+	uint32_t connect_ms_max; /* to a server, including log-in */
+	const struct clock *clock;
+	const struct log *log;
+	proxy_changed_cb changed;
+	proxy_trouble_cb trouble;
+	void *ctx; /* of both callbacks */
+};
+
+/* Binds the listeners and starts the workers; until a route and accounts come, clients wait at log-in.
+ * Errors: ERR_EXISTS when a port is in use (names the address), ERR_IO. */
+MUST_CHECK enum err proxy_start(const struct proxy_options *options, struct proxy **ret,
+				struct err_ctx *err);
+
+/* Puts a copy of the snapshot in force, asynchronously: proxy_status() says when all workers have it.
+ * Older (epoch, revision) than the one in force are ignored. Thread-safe. */
+void proxy_publish(struct proxy *proxy, const struct route *route);
+
+/* Replaces the account snapshot; takes ownership. Thread-safe. */
+void proxy_set_accounts(struct proxy *proxy, struct accounts *accounts);
+
+void proxy_get_status(const struct proxy *proxy, struct proxy_status *ret); /* thread-safe */
+uint16_t proxy_port(const struct proxy *proxy, size_t listener_index);
+
+/* Closes the listeners, ends all sessions, joins the threads. Takes NULL, returns NULL. */
+struct proxy *proxy_stop(struct proxy *proxy);
