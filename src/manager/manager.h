@@ -1,0 +1,81 @@
+/* The manager: observe, decide, act, publish, for every group of the store.
+ *
+ * One thread owns the records; it never blocks on a server. Servers are watched and acted upon by two
+ * threads each. The doors to it (Unix socket, later HTTPS) call manager_call() and read its events; none
+ * of them knows anything that another doesn't.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "proxy/route.h"
+
+struct manager;
+struct manager_door;
+struct proxy;
+struct store;
+
+struct manager_accounts {
+	char manager_user[ROUTE_NAME_BYTES_MAX];
+	struct secret manager_password;
+	char replication_user[ROUTE_NAME_BYTES_MAX];
+	struct secret replication_password;
+};
+
+struct manager_options {
+	struct manager_accounts accounts;
+	uint32_t probe_interval_ms;   /* between two status reads of a server */
+	uint32_t probe_timeout_ms;    /* a contact without an answer after it is a miss */
+	uint32_t silence_ms;	      /* a server that hasn't answered for so long is silent */
+	uint32_t step_timeout_ms;     /* longest time for one step on one server */
+	uint32_t failover_cooldown_s; /* no second automatic failover for so long, unless healthy since */
+	uint32_t drain_ms;	      /* switchover: open transactions may take so long to end */
+	uint32_t freeze_ms;	      /* switchover: read-only and catch-up, together */
+	uint32_t lag_limit_s;	      /* a replica behind by more serves no reads */
+	uint32_t heartbeat_ms;	      /* of the replication streams */
+	uint32_t net_timeout_s;	      /* of the replication streams */
+	struct store *store;	      /* the manager thread's from now on; closed by the caller at the end */
+	struct proxy *proxy;	      /* the local proxy, or NULL */
+	char proxy_group[ROUTE_NAME_BYTES_MAX]; /* the group that the local proxy serves */
+	uint16_t write_port;	      /* of the local proxy, for status; 0: none */
+	uint16_t read_port;
+	const struct clock *clock;
+	const struct log *log;
+	struct manager_door *door; /* may be NULL; see below */
+};
+
+/* Loads the records from the store and starts the threads; unfinished steps are gone on with.
+ * Errors: ERR_IO from the store, ERR_PARSE when a record in it can't be read. */
+MUST_CHECK enum err manager_start(const struct manager_options *options, struct manager **ret,
+				  struct err_ctx *err);
+
+/* Stops the threads; the servers are left as they are. Takes NULL, returns NULL. */
+struct manager *manager_stop(struct manager *manager);
+
+/* One command; thread-safe; blocks until it is answered or deadline_us (monotonic) has passed.
+ * method: a row of manager/calls.def. params: a JSON object or NULL, borrowed.
+ * ret: a new reference. Errors: ERR_USAGE (unknown method or bad parameter, with words), ERR_NOT_FOUND,
+ * ERR_REFUSED, ERR_DEADLINE, ... */
+MUST_CHECK enum err manager_call(struct manager *manager, const char *method, json_t *params,
+				 uint64_t deadline_us, json_t **ret, struct err_ctx *err);
+
+/* Events with an id greater than after_id, oldest first, at most `limit`: a JSON array (new reference).
+ * group: only of that group, NULL: all. Thread-safe. */
+json_t *manager_events(struct manager *manager, const char *group, uint64_t after_id, uint32_t limit);
+
+/* Blocks until there is an event with an id greater than after_id or timeout_us has passed; false when
+ * none came or the manager is stopping. Thread-safe. */
+bool manager_events_wait(struct manager *manager, uint64_t after_id, uint64_t timeout_us);
+
+/* To be given to the proxy as its callbacks, ctx = a struct manager_door that outlives both: they only
+ * wake the manager's loop. The door is made before the proxy, and tied to the manager by its start. */
+struct manager_door {
+	struct manager *_Atomic manager;
+};
+void manager_on_proxy_changed(void *door);
+void manager_on_proxy_trouble(void *door, const char *host, uint16_t port);
