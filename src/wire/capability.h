@@ -1,0 +1,157 @@
+/* The numbers of the client/server protocol: capabilities, status flags, commands, field types.
+ *
+ * Sources: MySQL source documentation, "Capabilities Flags", "Command Phase", "Status Flags";
+ * MariaDB knowledge base, "Connecting - Capabilities" (extended bits 32 and up); both agree with
+ * include/mysql_com.h of the two servers.
+ */
+#pragma once
+
+#include <stdint.h>
+
+/* Capabilities of one connection: the low 32 bits are common, bits 32 and up are MariaDB's extended
+ * ones, which exist only where CAP_MYSQL is clear. */
+typedef uint64_t capabilities;
+
+#define CAP_MYSQL (UINT64_C(1) << 0) /* "long password"; clear in a MariaDB greeting */
+#define CAP_FOUND_ROWS (UINT64_C(1) << 1)
+#define CAP_LONG_FLAG (UINT64_C(1) << 2)
+#define CAP_CONNECT_WITH_DB (UINT64_C(1) << 3)
+#define CAP_NO_SCHEMA (UINT64_C(1) << 4)
+#define CAP_COMPRESS (UINT64_C(1) << 5)
+#define CAP_ODBC (UINT64_C(1) << 6)
+#define CAP_LOCAL_FILES (UINT64_C(1) << 7)
+#define CAP_IGNORE_SPACE (UINT64_C(1) << 8)
+#define CAP_PROTOCOL_41 (UINT64_C(1) << 9)
+#define CAP_INTERACTIVE (UINT64_C(1) << 10)
+#define CAP_SSL (UINT64_C(1) << 11)
+#define CAP_IGNORE_SIGPIPE (UINT64_C(1) << 12)
+#define CAP_TRANSACTIONS (UINT64_C(1) << 13)
+#define CAP_RESERVED (UINT64_C(1) << 14)
+#define CAP_SECURE_CONNECTION (UINT64_C(1) << 15)
+#define CAP_MULTI_STATEMENTS (UINT64_C(1) << 16)
+#define CAP_MULTI_RESULTS (UINT64_C(1) << 17)
+#define CAP_PS_MULTI_RESULTS (UINT64_C(1) << 18)
+#define CAP_PLUGIN_AUTH (UINT64_C(1) << 19)
+#define CAP_CONNECT_ATTRS (UINT64_C(1) << 20)
+#define CAP_AUTH_LENENC (UINT64_C(1) << 21)
+#define CAP_EXPIRED_PASSWORDS (UINT64_C(1) << 22)
+#define CAP_SESSION_TRACK (UINT64_C(1) << 23)
+#define CAP_DEPRECATE_EOF (UINT64_C(1) << 24)
+#define CAP_OPTIONAL_METADATA (UINT64_C(1) << 25) /* MySQL only */
+#define CAP_ZSTD (UINT64_C(1) << 26)
+#define CAP_QUERY_ATTRIBUTES (UINT64_C(1) << 27) /* MySQL only */
+#define CAP_MULTI_FACTOR (UINT64_C(1) << 28)	 /* MySQL only */
+#define CAP_EXTENSION (UINT64_C(1) << 29)
+#define CAP_VERIFY_SERVER_CERT (UINT64_C(1) << 30)
+#define CAP_REMEMBER_OPTIONS (UINT64_C(1) << 31)
+#define CAP_MARIADB_PROGRESS (UINT64_C(1) << 32)
+#define CAP_MARIADB_COM_MULTI (UINT64_C(1) << 33)
+#define CAP_MARIADB_BULK (UINT64_C(1) << 34)
+#define CAP_MARIADB_EXTENDED_METADATA (UINT64_C(1) << 35)
+#define CAP_MARIADB_CACHE_METADATA (UINT64_C(1) << 36)
+#define CAP_MARIADB_BULK_UNIT_RESULTS (UINT64_C(1) << 37)
+
+/* Status flags of OK and EOF packets. */
+enum {
+	STATUS_IN_TRANSACTION = 0x0001,
+	STATUS_AUTOCOMMIT = 0x0002,
+	STATUS_MORE_RESULTS = 0x0008,
+	STATUS_NO_GOOD_INDEX = 0x0010,
+	STATUS_NO_INDEX = 0x0020,
+	STATUS_CURSOR_EXISTS = 0x0040,
+	STATUS_LAST_ROW_SENT = 0x0080,
+	STATUS_SCHEMA_DROPPED = 0x0100,
+	STATUS_NO_BACKSLASH_ESCAPES = 0x0200,
+	STATUS_METADATA_CHANGED = 0x0400,
+	STATUS_SLOW = 0x0800,
+	STATUS_PS_OUT_PARAMS = 0x1000,
+	STATUS_IN_TRANSACTION_READONLY = 0x2000,
+	STATUS_SESSION_STATE_CHANGED = 0x4000,
+	STATUS_ANSI_QUOTES = 0x8000, /* MariaDB */
+};
+
+/* The first byte of a client's packet in the command phase. */
+enum {
+	COMMAND_SLEEP = 0x00,
+	COMMAND_QUIT = 0x01,
+	COMMAND_INIT_DB = 0x02,
+	COMMAND_QUERY = 0x03,
+	COMMAND_FIELD_LIST = 0x04,
+	COMMAND_CREATE_DB = 0x05,
+	COMMAND_DROP_DB = 0x06,
+	COMMAND_REFRESH = 0x07,
+	COMMAND_SHUTDOWN = 0x08,
+	COMMAND_STATISTICS = 0x09,
+	COMMAND_PROCESS_INFO = 0x0a,
+	COMMAND_CONNECT = 0x0b,
+	COMMAND_PROCESS_KILL = 0x0c,
+	COMMAND_DEBUG = 0x0d,
+	COMMAND_PING = 0x0e,
+	COMMAND_TIME = 0x0f,
+	COMMAND_DELAYED_INSERT = 0x10,
+	COMMAND_CHANGE_USER = 0x11,
+	COMMAND_BINLOG_DUMP = 0x12,
+	COMMAND_TABLE_DUMP = 0x13,
+	COMMAND_CONNECT_OUT = 0x14,
+	COMMAND_REGISTER_REPLICA = 0x15,
+	COMMAND_STMT_PREPARE = 0x16,
+	COMMAND_STMT_EXECUTE = 0x17,
+	COMMAND_STMT_SEND_LONG_DATA = 0x18,
+	COMMAND_STMT_CLOSE = 0x19,
+	COMMAND_STMT_RESET = 0x1a,
+	COMMAND_SET_OPTION = 0x1b,
+	COMMAND_STMT_FETCH = 0x1c,
+	COMMAND_DAEMON = 0x1d,
+	COMMAND_BINLOG_DUMP_GTID = 0x1e,
+	COMMAND_RESET_CONNECTION = 0x1f,
+	COMMAND_CLONE = 0x20,
+	COMMAND_MARIADB_MULTI = 0xfe,
+	COMMAND_MARIADB_BULK_EXECUTE = 0xfa,
+};
+
+/* Collation ids that fit the one byte of greeting and login. */
+enum {
+	COLLATION_LATIN1_SWEDISH_CI = 8,
+	COLLATION_UTF8MB3_GENERAL_CI = 33,
+	COLLATION_UTF8MB4_GENERAL_CI = 45,
+	COLLATION_BINARY = 63,
+};
+
+/* Field types of column definitions. */
+enum {
+	FIELD_DECIMAL = 0x00,
+	FIELD_TINY = 0x01,
+	FIELD_SHORT = 0x02,
+	FIELD_LONG = 0x03,
+	FIELD_FLOAT = 0x04,
+	FIELD_DOUBLE = 0x05,
+	FIELD_NULL = 0x06,
+	FIELD_TIMESTAMP = 0x07,
+	FIELD_LONGLONG = 0x08,
+	FIELD_INT24 = 0x09,
+	FIELD_DATE = 0x0a,
+	FIELD_TIME = 0x0b,
+	FIELD_DATETIME = 0x0c,
+	FIELD_YEAR = 0x0d,
+	FIELD_VARCHAR = 0x0f,
+	FIELD_BIT = 0x10,
+	FIELD_JSON = 0xf5,
+	FIELD_NEWDECIMAL = 0xf6,
+	FIELD_ENUM = 0xf7,
+	FIELD_SET = 0xf8,
+	FIELD_TINY_BLOB = 0xf9,
+	FIELD_MEDIUM_BLOB = 0xfa,
+	FIELD_LONG_BLOB = 0xfb,
+	FIELD_BLOB = 0xfc,
+	FIELD_VAR_STRING = 0xfd,
+	FIELD_STRING = 0xfe,
+	FIELD_GEOMETRY = 0xff,
+};
+
+/* Flags of column definitions. */
+enum {
+	FIELD_FLAG_NOT_NULL = 0x0001,
+	FIELD_FLAG_UNSIGNED = 0x0020,
+	FIELD_FLAG_BINARY = 0x0080,
+	FIELD_FLAG_NUMERIC = 0x8000,
+};
