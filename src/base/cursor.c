@@ -32,6 +32,7 @@ static enum err read_le(struct cursor *cur, size_t bytes, uint64_t *ret)
 	return ERR_OK;
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type can't stand in parentheses */
 #define READER(name, type, bytes) \
 	enum err name(struct cursor *cur, type *ret) \
 	{ \
@@ -42,6 +43,7 @@ static enum err read_le(struct cursor *cur, size_t bytes, uint64_t *ret)
 		} \
 		return rc; \
 	}
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 READER(cursor_u8, uint8_t, 1)
 READER(cursor_u16, uint16_t, 2)

@@ -16,6 +16,7 @@ struct cursor {
 	const uint8_t *end;
 };
 
+/* Over bytes that the caller keeps; NULL is allowed when count is 0. */
 struct cursor cursor_of(const void *bytes, size_t count);
 struct cursor cursor_of_str(struct str s);
 size_t cursor_left(const struct cursor *cur);

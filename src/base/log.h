@@ -50,6 +50,7 @@ static inline bool log_wants(const struct log *log, enum log_level level)
 	return log && level <= log->level;
 }
 
+/* What log_event() calls once the level is wanted; hands the line to the sink. */
 void log_emit(const struct log *log, enum log_level level, const char *evt, const char *message,
 	      const struct log_field *fields, size_t field_count);
 
