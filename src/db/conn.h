@@ -1,0 +1,126 @@
+/* One connection to a database server, blocking, with a deadline in every call.
+ *
+ * For worker threads: one thread at a time per connection. Built on libmariadb's non-blocking calls
+ * and poll(), so that a call ends at its deadline whatever the server does. After a deadline has
+ * passed, or the connection was lost, it is unusable: every further call says so at once.
+ * Deadlines are absolute monotonic microseconds of the clock in the options.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/secret.h"
+#include "base/str.h"
+#include "db/evidence.h"
+#include "decide/observation.h"
+
+struct conn;
+struct rows;
+
+enum {
+	CONN_SQL_BYTES_MAX = 16 * 1024 * 1024,
+	CONN_USER_TIMEOUT_MS = 3000, /* TCP_USER_TIMEOUT when the options say 0 */
+};
+
+struct conn_options {
+	const char *host; /* name or address; borrowed for the call of conn_open() */
+	uint16_t port;
+	const char *socket_path; /* Unix socket; used instead of host and port when not NULL */
+	const char *user;
+	const struct secret *password; /* NULL: none */
+	const struct clock *clock;     /* outlives the connection */
+	uint32_t
+		user_timeout_ms; /* unacknowledged data break the connection after that; 0: default */
+};
+
+/* Connects and logs in. TLS is neither demanded nor verified; a MySQL server's RSA key is fetched when
+ * caching_sha2_password needs it.
+ *
+ * ret_reach: may be NULL; written in every case: REACH_ANSWERS, or what the failure proves.
+ * Errors:    ERR_UNREACHABLE, ERR_DEADLINE, ERR_PRIVILEGE (log-in refused), ERR_SERVER (refused
+ *            otherwise); err->server_errno holds the server's number.
+ */
+MUST_CHECK enum err conn_open(const struct conn_options *options, uint64_t deadline_us,
+			      struct conn **ret, enum reach *ret_reach, struct err_ctx *err);
+
+/* Never blocks: the goodbye goes out if it can, the socket is closed. Takes NULL, returns NULL. */
+struct conn *conn_close(struct conn *conn);
+void conn_closep(struct conn **conn); /* for CLEANUP */
+
+/* Sends one or several statements (separated by ';') and reads all their results.
+ *
+ * ret:    the first statement's rows that there are, NULL when no statement returns any; free with
+ *         rows_free(). May be NULL when no rows are wanted.
+ * Errors: ERR_SERVER or ERR_PRIVILEGE (error packet; the connection stays usable), ERR_UNREACHABLE
+ *         (connection lost), ERR_DEADLINE (connection unusable from here on).
+ */
+MUST_CHECK enum err conn_query(struct conn *conn, struct str sql, uint64_t deadline_us,
+			       struct rows **ret, struct err_ctx *err);
+
+/* conn_query() of several statements that each return rows: fills ret_sets[0..count). A statement that
+ * returned none gives NULL. More than `count` results: the rest is dropped. All or none on failure. */
+MUST_CHECK enum err conn_query_sets(struct conn *conn, struct str sql, uint64_t deadline_us,
+				    struct rows **ret_sets, size_t count, struct err_ctx *err);
+
+/* conn_query() without rows of a printf-built text. Values must be quoted with conn_quote() first. */
+PRINTF_LIKE(4, 5)
+MUST_CHECK enum err conn_exec(struct conn *conn, uint64_t deadline_us, struct err_ctx *err,
+			      const char *format, ...);
+
+/* Sends a statement without waiting for its answer; conn_wait() must follow. `sql` is copied. */
+MUST_CHECK enum err conn_begin(struct conn *conn, struct str sql, struct err_ctx *err);
+
+/* Waits until the answer of conn_begin() is there or the time has come. The deadline here does not make
+ * the connection unusable: *ret_done is false and one may wait again. Otherwise as conn_query(). */
+MUST_CHECK enum err conn_wait(struct conn *conn, uint64_t until_us, bool *ret_done,
+			      struct err_ctx *err);
+
+/* Appends 'text' as an SQL string literal, quotes included. */
+void conn_quote(struct buf *sql, struct str text);
+
+/* The socket, for polling between calls: readable or hung up means that the server ended it. -1 when
+ * the connection is gone. */
+int conn_fd(const struct conn *conn);
+bool conn_is_usable(const struct conn *conn);
+uint64_t conn_thread_id(const struct conn *conn);	  /* as in SHOW PROCESSLIST */
+const char *conn_server_version(const struct conn *conn); /* of the greeting, without "5.5.5-" */
+uint64_t conn_now_us(const struct conn *conn);		  /* of its clock */
+
+/* What the newest failed call proved; REACH_ANSWERS after a good one. */
+enum reach conn_reach(const struct conn *conn);
+
+/* Facts of the greeting, for a proxy that speaks in the server's place. */
+struct conn_greeting {
+	char version[VERSION_BYTES_MAX];
+	uint32_t capabilities; /* low 32 bits */
+	uint8_t charset;       /* collation byte */
+};
+void conn_get_greeting(const struct conn *conn, struct conn_greeting *ret);
+
+/* Rows: read one by one, then freed. Views live until rows_free(). */
+struct rows *rows_free(struct rows *rows); /* takes NULL, returns NULL */
+void rows_freep(struct rows **rows);	   /* for CLEANUP */
+size_t rows_count(const struct rows *rows);
+size_t rows_columns(const struct rows *rows);
+bool rows_next(
+	struct rows *rows); /* steps to the first or next row; false at the end; takes NULL */
+
+/* Index of the column of that name (ASCII case does not count), or -1. */
+int rows_column(const struct rows *rows, const char *name);
+
+/* false when it is NULL, or when there is no such column (index -1); *ret is then empty. */
+bool rows_at(const struct rows *rows, int column, struct str *ret);
+bool rows_get(const struct rows *rows, const char *name, struct str *ret);
+
+/* 0 / `otherwise` when it is NULL, not there or not a number. Decimals are cut. */
+uint64_t rows_get_u64(const struct rows *rows, const char *name, uint64_t otherwise);
+uint64_t rows_at_u64(const struct rows *rows, int column, uint64_t otherwise);
+
+/* ON, YES, 1, TRUE. */
+bool rows_at_bool(const struct rows *rows, int column);
+bool rows_get_bool(const struct rows *rows, const char *name);
