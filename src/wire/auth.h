@@ -40,10 +40,10 @@ enum {
 	AUTH_BYTE_ERR = 0xff,
 };
 
-/* AuthSwitchRequest: 0xfe, plugin NUL, data NUL. */
+/* AuthSwitchRequest: 0xfe, plugin NUL, data; with a NUL behind the scrambles of native and sha2. */
 struct auth_switch {
 	struct str plugin;
-	struct str data; /* the new scramble, without the NUL that ends it */
+	struct str data; /* the new scramble, without that NUL */
 };
 void auth_switch_encode(struct buf *out, const struct auth_switch *request);
 /* Errors: ERR_PROTOCOL (also for a lone 0xfe, the switch to the pre-4.1 password). */

@@ -7,6 +7,7 @@
  *               with the server's RSA key (PKCS#1 OAEP, SHA1); 0x02 asks for that key
  *   stored:     a SHA-crypt of the password, `$A$005$` salt (20 bytes) hash (43 characters)
  *
+ * RSA is in auth_sha2_rsa.h.
  * Source: MySQL source documentation, "Caching_sha2_password information".
  */
 #pragma once
@@ -64,35 +65,6 @@ bool auth_sha2_crypt_accepts(const struct auth_sha2_crypt *crypt, struct str pas
 /* Appends the stored form of a password (77 bytes without prefix length), for tests and tools. */
 void auth_sha2_crypt_make(struct buf *out, struct str password, uint32_t rounds,
 			  const uint8_t salt[AUTH_SHA2_SALT_BYTES]);
-
-/* An RSA key pair or public key. Opaque. libcrypto draws the random bytes of encryption and of
- * key generation; nothing else in this room needs any. */
-struct auth_sha2_key;
-
-/* Reads a PEM key, private or public. Errors: ERR_PARSE. Free with auth_sha2_key_free(). */
-MUST_CHECK enum err auth_sha2_key_read(struct str pem, struct auth_sha2_key **ret,
-				       struct err_ctx *err);
-
-/* A new 2048-bit key pair; takes some 100 ms. Errors: ERR_FAILED. */
-MUST_CHECK enum err auth_sha2_key_generate(struct auth_sha2_key **ret, struct err_ctx *err);
-
-struct auth_sha2_key *auth_sha2_key_free(struct auth_sha2_key *key); /* takes NULL, returns NULL */
-
-/* Appends the public half as PEM, as it is sent to a client in AuthMoreData. */
-MUST_CHECK enum err auth_sha2_key_public_pem(const struct auth_sha2_key *key, struct buf *out,
-					     struct err_ctx *err);
-
-/* Client side: appends the encrypted password. Errors: ERR_LIMIT (password too long for the key),
- * ERR_FAILED. */
-MUST_CHECK enum err auth_sha2_encrypt(const struct auth_sha2_key *key, struct str password,
-				      const uint8_t nonce[AUTH_SHA2_NONCE_BYTES], struct buf *out,
-				      struct err_ctx *err);
-
-/* Server side: appends the password (without NUL) to `out`. Errors: ERR_PROTOCOL, with the same
- * words whatever was wrong with the bytes. */
-MUST_CHECK enum err auth_sha2_decrypt(const struct auth_sha2_key *key, struct str cipher,
-				      const uint8_t nonce[AUTH_SHA2_NONCE_BYTES], struct buf *out,
-				      struct err_ctx *err);
 
 /* Server side, over TLS: the password of a packet "password NUL". Errors: ERR_PROTOCOL. */
 MUST_CHECK enum err auth_sha2_clear_decode(struct str payload, struct str *ret_password,
