@@ -48,8 +48,8 @@ typedef void (*proxy_trouble_cb)(void *ctx, const char *host, uint16_t port);
 struct proxy_options {
 	const struct proxy_listener *listeners; /* [listener_count] */
 	size_t listener_count;
-	uint32_t workers;	 /* 0: one per processor */
-	uint32_t hold_ms_max;	 /* how long a statement waits for a primary before it gets an error */
+	uint32_t workers;     /* 0: one per processor */
+	uint32_t hold_ms_max; /* how long a statement waits for a primary before it gets an error */
 	uint32_t sessions_max;	 /* further clients get error 1040 */
 	uint32_t connect_ms_max; /* to a server, including log-in */
 	const struct clock *clock;

@@ -1,0 +1,56 @@
+/* One end of a byte stream: the place where TCP is and where TLS or compression will stand.
+ *
+ * Built for edge-triggered polling: `readable` and `writable` remember what the poller said until an
+ * attempt finds the opposite, so that no poller call is needed to stop or resume a direction.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum transport_result {
+	TRANSPORT_OK,	   /* some bytes went through */
+	TRANSPORT_BLOCKED, /* none can for now */
+	TRANSPORT_CLOSED,  /* end of stream or broken */
+};
+
+struct transport;
+
+struct transport_ops {
+	enum transport_result (*read)(struct transport *transport, void *bytes, size_t count,
+				      size_t *ret_count);
+	enum transport_result (*write)(struct transport *transport, const void *bytes, size_t count,
+				       size_t *ret_count);
+	void (*close)(struct transport *transport, bool reset);
+};
+
+struct transport {
+	const struct transport_ops *ops;
+	int fd; /* -1: closed */
+	bool readable;
+	bool writable;
+	bool hung_up; /* the poller has seen the peer's end: short reads prove nothing */
+};
+
+/* Over a connected or connecting TCP socket, which it owns. */
+void transport_init_tcp(struct transport *transport, int fd);
+
+/* Takes over what epoll reported. */
+void transport_note(struct transport *transport, uint32_t epoll_events);
+
+/* Reads what there is, up to count bytes. */
+enum transport_result transport_read(struct transport *transport, void *bytes, size_t count,
+				     size_t *ret_count);
+
+/* Writes what fits. */
+enum transport_result transport_write(struct transport *transport, const void *bytes, size_t count,
+				      size_t *ret_count);
+
+/* reset: with RST, so that a peer that doesn't read sees it too. Harmless when closed. */
+void transport_close(struct transport *transport, bool reset);
+
+static inline bool transport_is_open(const struct transport *transport)
+{
+	return transport->fd >= 0;
+}
