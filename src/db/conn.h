@@ -17,10 +17,10 @@
 #include "base/secret.h"
 #include "base/str.h"
 #include "db/evidence.h"
+#include "db/rows.h"
 #include "decide/observation.h"
 
 struct conn;
-struct rows;
 
 enum {
 	CONN_SQL_BYTES_MAX = 16 * 1024 * 1024,
@@ -67,7 +67,7 @@ MUST_CHECK enum err conn_query(struct conn *conn, struct str sql, uint64_t deadl
 MUST_CHECK enum err conn_query_sets(struct conn *conn, struct str sql, uint64_t deadline_us,
 				    struct rows **ret_sets, size_t count, struct err_ctx *err);
 
-/* conn_query() without rows of a printf-built text. Values must be quoted with conn_quote() first. */
+/* conn_query() without rows of a printf-built text. Values must be quoted with conn_text_quote() first. */
 PRINTF_LIKE(4, 5)
 MUST_CHECK enum err conn_exec(struct conn *conn, uint64_t deadline_us, struct err_ctx *err,
 			      const char *format, ...);
@@ -79,9 +79,6 @@ MUST_CHECK enum err conn_begin(struct conn *conn, struct str sql, struct err_ctx
  * the connection unusable: *ret_done is false and one may wait again. Otherwise as conn_query(). */
 MUST_CHECK enum err conn_wait(struct conn *conn, uint64_t until_us, bool *ret_done,
 			      struct err_ctx *err);
-
-/* Appends 'text' as an SQL string literal, quotes included. */
-void conn_quote(struct buf *sql, struct str text);
 
 /* The socket, for polling between calls: readable or hung up means that the server ended it. -1 when
  * the connection is gone. */
@@ -101,26 +98,3 @@ struct conn_greeting {
 	uint8_t charset;       /* collation byte */
 };
 void conn_get_greeting(const struct conn *conn, struct conn_greeting *ret);
-
-/* Rows: read one by one, then freed. Views live until rows_free(). */
-struct rows *rows_free(struct rows *rows); /* takes NULL, returns NULL */
-void rows_freep(struct rows **rows);	   /* for CLEANUP */
-size_t rows_count(const struct rows *rows);
-size_t rows_columns(const struct rows *rows);
-bool rows_next(
-	struct rows *rows); /* steps to the first or next row; false at the end; takes NULL */
-
-/* Index of the column of that name (ASCII case does not count), or -1. */
-int rows_column(const struct rows *rows, const char *name);
-
-/* false when it is NULL, or when there is no such column (index -1); *ret is then empty. */
-bool rows_at(const struct rows *rows, int column, struct str *ret);
-bool rows_get(const struct rows *rows, const char *name, struct str *ret);
-
-/* 0 / `otherwise` when it is NULL, not there or not a number. Decimals are cut. */
-uint64_t rows_get_u64(const struct rows *rows, const char *name, uint64_t otherwise);
-uint64_t rows_at_u64(const struct rows *rows, int column, uint64_t otherwise);
-
-/* ON, YES, 1, TRUE. */
-bool rows_at_bool(const struct rows *rows, int column);
-bool rows_get_bool(const struct rows *rows, const char *name);
