@@ -1,0 +1,41 @@
+#include "os/thread.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static void *run_named(void *arg)
+{
+	struct thread *thread = arg;
+	/* Only for people who look at the process; without a name it works as well. */
+	(void)pthread_setname_np(pthread_self(), thread->name);
+	thread->run(thread->ctx);
+	return NULL;
+}
+
+enum err thread_start(struct thread *thread, const char *name, void (*run)(void *ctx), void *ctx,
+		      struct err_ctx *err)
+{
+	sigset_t all;
+	sigset_t before;
+	*thread = (struct thread){ .run = run, .ctx = ctx };
+	(void)snprintf(thread->name, sizeof(thread->name), "%s", name);
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	int error = pthread_create(&thread->id, NULL, run_named, thread);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error) {
+		return err_set(err, ERR_NOMEM, "cannot start thread '%s': %s", name,
+			       strerrordesc_np(error));
+	}
+	thread->started = true;
+	return ERR_OK;
+}
+
+void thread_join(struct thread *thread)
+{
+	if (thread->started) {
+		(void)pthread_join(thread->id, NULL);
+		thread->started = false;
+	}
+}
