@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "decide/step.h"
 #include "gtid/gtid_set.h"
 
 enum {
@@ -94,9 +95,11 @@ struct server_status {
 struct observation_server {
 	enum reach reach;
 	uint32_t misses;      /* contacts in a row that were not answered by a query result */
+	uint64_t contact_us;  /* when the newest contact was begun; 0: never */
 	uint64_t answered_us; /* when it last answered a query; 0: never */
 	uint64_t status_us;   /* when the newest `status` was asked for; 0: never, status is void */
 	uint64_t stream_us;   /* when received_ticks was last seen to grow; 0: never */
+	uint32_t steps_done; /* bit STEP_x: carried out in the record's present stage */
 	struct server_status status;
 };
 
@@ -109,6 +112,7 @@ struct observation_routes {
 };
 
 struct observation {
+	uint64_t started_us; /* since when the observer has watched without a gap; older evidence is void */
 	struct observation_server servers[SERVERS_MAX]; /* same index as record.servers */
 	struct observation_routes routes;
 };

@@ -1,0 +1,293 @@
+#include "decide/decide.h"
+
+#include <string.h>
+
+#include "decide/health.h"
+#include "decide/promise.h"
+
+static bool is_done(const struct observation *seen, uint32_t server, enum step step)
+{
+	return (seen->servers[server].steps_done & (1u << step)) != 0;
+}
+
+static void want(struct decision *ret, uint32_t server, enum step step, const char *why)
+{
+	ret->steps[server] = step;
+	ret->steps_why[server] = why;
+}
+
+/* Who will acknowledge the new primary's commits: all that answer and have nothing that it lacks. */
+static uint32_t future_members(const struct record *record, const struct observation *seen,
+			       uint32_t candidate, const struct gtid_set *base)
+{
+	uint32_t members = 0;
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (i != candidate && facts_answers(seen, i) && !record->servers[i].diverged &&
+		    seen->servers[i].status.semisync.available &&
+		    gtid_set_contains(base, &seen->servers[i].status.received)) {
+			members |= 1u << i;
+		}
+	}
+	return members;
+}
+
+static void begin_epoch(struct record *record, const struct facts *facts, uint64_t cooldown_us,
+			uint64_t now_us)
+{
+	record->epoch++;
+	record->previous = record->primary;
+	record->primary = SERVER_NONE;
+	if (record->ask == ASK_SWITCHOVER) {
+		record->ask = ASK_NONE;
+	}
+	/* A server that answers (rule 230) has been through its recovery already. */
+	if (record->previous != SERVER_NONE) {
+		record->servers[record->previous].may_rewind = record->acks > 0 &&
+							       !(facts->set & FACT_SHUT);
+	}
+	record->cooldown_until_us = facts->set & FACT_ORDERED ? 0 : now_us + cooldown_us;
+}
+
+static void elect(struct record *record, const struct observation *seen, uint32_t candidate)
+{
+	const struct gtid_set *executed = &seen->servers[candidate].status.executed;
+	record->primary = candidate;
+	uint32_t members = future_members(record, seen, candidate, executed);
+	/* A fenced former primary follows only after it was looked at again. */
+	if (record->previous != SERVER_NONE) {
+		members &= ~(1u << record->previous);
+	}
+	promise_begin(record, members, executed);
+	/* A server that becomes primary keeps its log whole. */
+	record->servers[candidate].may_rewind = false;
+}
+
+static void hand_over(struct record *record, const struct observation *seen, uint32_t candidate)
+{
+	const struct gtid_set *final = &seen->servers[record->primary].status.executed;
+	record->epoch++;
+	record->previous = record->primary;
+	record->primary = candidate;
+	promise_begin(record, future_members(record, seen, candidate, final), final);
+	record->ask = ASK_NONE;
+}
+
+static void apply_rule(struct record *record, const struct observation *seen,
+		       const struct decide_options *options, uint64_t now_us, struct decision *ret)
+{
+	const struct rule *rule = ret->rule;
+	switch (rule->act) {
+	case ACT_NEW_EPOCH:
+		begin_epoch(record, &ret->facts, options->cooldown_us, now_us);
+		break;
+	case ACT_ELECT:
+		elect(record, seen, ret->facts.candidate);
+		break;
+	case ACT_HAND_OVER:
+		hand_over(record, seen, ret->facts.candidate);
+		break;
+	case ACT_GIVE_UP:
+	case ACT_SETTLE:
+		record->ask = ASK_NONE;
+		record->ask_server = SERVER_NONE;
+		record->ask_accept_loss = false;
+		break;
+	case ACT_NONE:
+	case ACT_COUNT_:
+		break;
+	}
+	ret->moved = rule->to != rule->from || rule->act == ACT_NEW_EPOCH;
+	ret->changed = ret->moved || rule->act != ACT_NONE;
+	if (ret->moved) {
+		record->state = rule->to;
+		record->state_since_us = now_us;
+		record->stage++;
+		record->clients_none_since_us = 0;
+	}
+}
+
+static void note_extra(struct record *record, const struct observation *seen, uint64_t now_us)
+{
+	if (record->primary == SERVER_NONE || !facts_answers(seen, record->primary)) {
+		return;
+	}
+	const struct observation_server *source = &seen->servers[record->primary];
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		const struct observation_server *one = &seen->servers[i];
+		if (i == record->primary || !facts_answers(seen, i) ||
+		    one->status_us >= source->status_us) {
+			continue;
+		}
+		if (gtid_set_contains(&source->status.executed, &one->status.executed)) {
+			record->extra_since_us[i] = 0;
+		} else if (record->extra_since_us[i] == 0) {
+			record->extra_since_us[i] = now_us;
+		}
+	}
+}
+
+static void act_on_server(struct record *record, const struct observation *seen, uint32_t server,
+			  enum server_act act, struct decision *ret)
+{
+	struct record_server *one = &record->servers[server];
+	switch (act) {
+	case SERVER_ACT_ADMIT:
+		record->sync_set |= 1u << server;
+		break;
+	case SERVER_ACT_EVICT:
+		record->sync_set &= ~(1u << server);
+		break;
+	case SERVER_ACT_DIVERGE:
+		one->diverged = true;
+		record->sync_set &= ~(1u << server);
+		gtid_set_clear(&one->extra);
+		gtid_set_subtract(&seen->servers[server].status.executed,
+				  &seen->servers[record->primary].status.executed, &one->extra);
+		break;
+	case SERVER_ACT_RETURN:
+		one->diverged = false;
+		gtid_set_clear(&one->extra);
+		break;
+	case SERVER_ACT_NONE:
+	case SERVER_ACT_COUNT_:
+		return;
+	}
+	ret->changed = true;
+}
+
+/* All servers but the primary, by the second table. */
+static void tend_servers(struct record *record, const struct observation *seen,
+			 const struct decide_options *options, uint64_t now_us, struct decision *ret)
+{
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (i == record->primary) {
+			continue;
+		}
+		uint32_t facts = server_facts_find(record, seen, options, i, now_us);
+		const struct server_rule *rule = server_rules_match(facts);
+		ret->server_rules[i] = rule;
+		act_on_server(record, seen, i, rule->act, ret);
+		if (rule->step != STEP_NONE) {
+			want(ret, i, rule->step, rule->why);
+		}
+		/* Seen alive with the group steady: what its log holds is known, nothing is to be taken back. */
+		if (record->state == GROUP_STEADY && (facts & SERVER_ANSWERS) &&
+		    record->servers[i].may_rewind) {
+			record->servers[i].may_rewind = false;
+			ret->changed = true;
+		}
+	}
+}
+
+static void revoke_servers(const struct record *record, const struct observation *seen,
+			   struct decision *ret)
+{
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		const struct server_status *status = &seen->servers[i].status;
+		if (!facts_answers(seen, i)) {
+			continue;
+		}
+		if (i == record->previous || !status->read_only) {
+			if (!is_done(seen, i, STEP_FENCE)) {
+				want(ret, i, STEP_FENCE, "nothing may be acknowledged any more");
+			} else if (i != record->previous && !is_done(seen, i, STEP_STOP_RECEIVER)) {
+				want(ret, i, STEP_STOP_RECEIVER, "nothing may be acknowledged any more");
+			}
+		} else if (!is_done(seen, i, STEP_STOP_RECEIVER)) {
+			want(ret, i, STEP_STOP_RECEIVER, "nothing may be acknowledged any more");
+		} else if (status->replica.sql_running &&
+			   !gtid_set_contains(&status->executed, &status->received)) {
+			want(ret, i, STEP_DRAIN, "what was received has to be applied");
+		}
+	}
+}
+
+static void open_primary(const struct record *record, const struct observation *seen,
+			 struct decision *ret)
+{
+	if (!is_done(seen, record->primary, STEP_PROMOTE)) {
+		want(ret, record->primary, STEP_PROMOTE, "it becomes the primary");
+	} else if (!is_done(seen, record->primary, STEP_OPEN)) {
+		want(ret, record->primary, STEP_OPEN, "it is the primary");
+	}
+}
+
+static void freeze_primary(const struct record *record, const struct observation *seen,
+			   struct decision *ret)
+{
+	if (!is_done(seen, record->primary, STEP_FREEZE)) {
+		want(ret, record->primary, STEP_FREEZE, "a successor takes over");
+	} else if ((ret->facts.set & FACT_FROZEN) && ret->facts.candidate != SERVER_NONE &&
+		   !is_done(seen, ret->facts.candidate, STEP_CATCH_UP)) {
+		want(ret, ret->facts.candidate, STEP_CATCH_UP, "it takes over");
+	}
+}
+
+static void tend_primary(struct record *record, const struct observation *seen,
+			 const struct decide_options *options, uint64_t now_us, struct decision *ret)
+{
+	ret->promise_why = promise_update(record, seen, options, now_us);
+	ret->changed = ret->changed || ret->promise_why;
+	if (!facts_answers(seen, record->primary)) {
+		return;
+	}
+	enum step step = promise_step(record, seen);
+	if (step != STEP_NONE) {
+		want(ret, record->primary, step, "as the record says of acknowledgements");
+	} else if (seen->servers[record->primary].status.replica.configured) {
+		want(ret, record->primary, STEP_FORGET_SOURCE, "a primary has no source");
+	}
+}
+
+static void plan(struct record *record, const struct observation *seen,
+		 const struct decide_options *options, uint64_t now_us, struct decision *ret)
+{
+	switch (record->state) {
+	case GROUP_FORMING:
+	case GROUP_REVOKING:
+	case GROUP_REFUSED:
+		revoke_servers(record, seen, ret);
+		break;
+	case GROUP_OPENING:
+		open_primary(record, seen, ret);
+		tend_servers(record, seen, options, now_us, ret);
+		break;
+	case GROUP_STEADY:
+		tend_primary(record, seen, options, now_us, ret);
+		tend_servers(record, seen, options, now_us, ret);
+		break;
+	case GROUP_FREEZING:
+		freeze_primary(record, seen, ret);
+		break;
+	case GROUP_UNDOING:
+		if (!is_done(seen, record->primary, STEP_OPEN)) {
+			want(ret, record->primary, STEP_OPEN, "the switchover is undone");
+		}
+		break;
+	case GROUP_DRAINING:
+	case GROUP_STATE_COUNT_:
+		break;
+	}
+}
+
+void decide(struct record *record, const struct observation *seen,
+	    const struct decide_options *options, uint64_t now_us, struct decision *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	for (uint32_t i = 0; i < SERVERS_MAX; i++) {
+		ret->steps[i] = STEP_NONE;
+	}
+	note_extra(record, seen, now_us);
+	facts_find(record, seen, options, now_us, &ret->facts);
+	ret->rule = rules_match(record->state, ret->facts.set);
+	apply_rule(record, seen, options, now_us, ret);
+	if (!ret->moved) {
+		plan(record, seen, options, now_us, ret);
+	}
+	if (record->cooldown_until_us != 0 && health_check(record, seen, NULL)) {
+		record->cooldown_until_us = 0;
+	}
+	if (ret->changed) {
+		record->version++;
+	}
+}

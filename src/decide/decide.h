@@ -1,0 +1,25 @@
+/* The decision: record, observation and time in; the next record, steps and a sentence out. Pure.
+ *
+ * Level-triggered: what is to be done follows from the record and from what is seen, not from what was
+ * ordered before. So a manager that starts in the middle of a failover goes on by deciding again.
+ */
+#pragma once
+
+#include "decide/facts.h"
+#include "decide/rules.h"
+#include "decide/server_rules.h"
+
+struct decision {
+	const struct rule *rule; /* the row that matched */
+	struct facts facts;
+	bool changed; /* the record has to be stored before a step is started or a route is published */
+	bool moved;   /* state or epoch changed: decide again after storing */
+	enum step steps[SERVERS_MAX]; /* for each server what to do now; STEP_NONE: nothing */
+	const char *steps_why[SERVERS_MAX];
+	const struct server_rule *server_rules[SERVERS_MAX]; /* rows that matched; NULL: not looked at */
+	const char *promise_why; /* why sync set or acks changed without a row; NULL: they didn't */
+};
+
+/* record: taken as it is stored, left as it is to be stored next. */
+void decide(struct record *record, const struct observation *seen,
+	    const struct decide_options *options, uint64_t now_us, struct decision *ret);

@@ -1,0 +1,256 @@
+#include "decide/facts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "decide/election.h"
+
+static const char *const fact_names[FACT_COUNT_] = {
+	"GONE",	    "MAY_FAIL_OVER", "ORDERED", "SHUT",	 "COMPLETE", "SAFE",    "APPLIED",   "PATHS_CLOSED",
+	"WRITABLE", "DEADLINE",	     "ASKED",	"FIT",	 "DRAINED",  "FROZEN", "CAUGHT_UP",
+};
+
+const char *fact_name(uint32_t bit_index)
+{
+	return bit_index < FACT_COUNT_ ? fact_names[bit_index] : "?";
+}
+
+bool facts_answers(const struct observation *seen, uint32_t server)
+{
+	if (server >= SERVERS_MAX) {
+		return false;
+	}
+	const struct observation_server *one = &seen->servers[server];
+	return one->reach == REACH_ANSWERS && one->status_us != 0 &&
+	       one->status_us >= seen->started_us;
+}
+
+bool facts_follows(const struct record *record, const struct observation *seen, uint32_t server,
+		   uint32_t source)
+{
+	const struct replica_status *replica = &seen->servers[server].status.replica;
+	return source != SERVER_NONE && replica->configured &&
+	       replica->source_port == record->servers[source].port &&
+	       strcmp(replica->source_host, record->servers[source].host) == 0;
+}
+
+/* When the primary was last proven to live. */
+static uint64_t last_answer_us(const struct observation *seen, uint32_t server)
+{
+	uint64_t answered_us = seen->servers[server].answered_us;
+	return answered_us > seen->started_us ? answered_us : seen->started_us;
+}
+
+static bool is_dead(const struct observation *seen, uint32_t server)
+{
+	const struct observation_server *one = &seen->servers[server];
+	return one->reach == REACH_NOBODY_LISTENS && one->misses >= 2 &&
+	       one->contact_us >= seen->started_us;
+}
+
+static bool is_silent(const struct observation *seen, const struct decide_options *options,
+		      uint32_t server, uint64_t now_us)
+{
+	const struct observation_server *one = &seen->servers[server];
+	bool without_answer = one->reach == REACH_SILENT || one->reach == REACH_HUNG ||
+			      one->reach == REACH_NOBODY_LISTENS;
+	return without_answer && one->misses >= 2 &&
+	       now_us - last_answer_us(seen, server) >= options->silence_us;
+}
+
+int facts_streams_lost(const struct record *record, const struct observation *seen,
+		       const struct decide_options *options, uint64_t now_us)
+{
+	uint32_t lost = 0;
+	bool unasked = false;
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (i == record->primary || !facts_answers(seen, i) ||
+		    !facts_follows(record, seen, i, record->primary)) {
+			continue;
+		}
+		const struct observation_server *one = &seen->servers[i];
+		uint64_t heard_us = one->stream_us > seen->started_us ? one->stream_us : seen->started_us;
+		if (one->status_us <= seen->servers[record->primary].answered_us) {
+			unasked = true;
+		} else if (one->status.replica.io != IO_YES ||
+			   now_us - heard_us >= options->stream_silence_us) {
+			lost++;
+		} else {
+			return -1;
+		}
+	}
+	return lost > 0 && !unasked ? 1 : 0;
+}
+
+static void missing(struct facts *ret, const char *text)
+{
+	if (!ret->missing[0]) {
+		(void)snprintf(ret->missing, sizeof(ret->missing), "%s", text);
+	}
+}
+
+static void find_primary_facts(const struct record *record, const struct observation *seen,
+			       const struct decide_options *options, uint64_t now_us,
+			       struct facts *ret)
+{
+	uint32_t primary = record->primary;
+	if (primary == SERVER_NONE) {
+		return;
+	}
+	const struct observation_server *one = &seen->servers[primary];
+	if (is_dead(seen, primary) || is_silent(seen, options, primary, now_us)) {
+		int lost = facts_streams_lost(record, seen, options, now_us);
+		if (lost > 0) {
+			ret->set |= FACT_GONE;
+		} else if (lost < 0) {
+			missing(ret, "the primary can't be reached from here, but a replica still receives from it");
+		} else {
+			missing(ret, "the primary can't be reached, and no replica can confirm that it is gone");
+		}
+	}
+	if (facts_answers(seen, primary)) {
+		bool opened = !one->status.read_only && !one->status.replica.sql_running;
+		if (opened && one->status_us >= record->state_since_us) {
+			ret->set |= FACT_WRITABLE;
+		}
+		if (one->status.read_only && one->status_us > record->state_since_us) {
+			ret->set |= FACT_SHUT;
+		}
+	}
+}
+
+static void find_failover_facts(const struct record *record, const struct observation *seen,
+				uint64_t now_us, struct facts *ret)
+{
+	if (record->ask == ASK_FAILOVER) {
+		ret->set |= FACT_ORDERED | FACT_MAY_FAIL_OVER;
+	} else if (record->paused) {
+		missing(ret, "automatic failover is paused");
+	} else if (record->cooldown_until_us > now_us) {
+		missing(ret, "cooling down after a failover, and the group has not been healthy since");
+	} else {
+		ret->set |= FACT_MAY_FAIL_OVER;
+	}
+	if (record->state != GROUP_REVOKING && record->state != GROUP_REFUSED &&
+	    record->state != GROUP_FORMING) {
+		return;
+	}
+	struct election election;
+	election_hold(record, seen, (ret->set & FACT_DEADLINE) != 0, &election);
+	ret->candidate = election.candidate;
+	ret->set |= election.complete ? FACT_COMPLETE : 0;
+	ret->set |= election.safe ? FACT_SAFE : 0;
+	missing(ret, election.missing);
+	if (election.safe) {
+		const struct server_status *status = &seen->servers[election.candidate].status;
+		if (gtid_set_contains(&status->executed, &status->received)) {
+			ret->set |= FACT_APPLIED;
+		} else if (status->replica.sql_errno != 0) {
+			missing(ret, status->replica.sql_error);
+		}
+	}
+}
+
+/* The server to switch to: the one asked for, or the best of those that could take over now. */
+static uint32_t find_successor(const struct record *record, const struct observation *seen,
+			       struct facts *ret)
+{
+	uint32_t best = SERVER_NONE;
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (i == record->primary || (record->ask_server != SERVER_NONE && record->ask_server != i)) {
+			continue;
+		}
+		const struct replica_status *replica = &seen->servers[i].status.replica;
+		const char *unfit = election_unfit(record, seen, i);
+		if (!unfit && (!facts_follows(record, seen, i, record->primary) || replica->io != IO_YES ||
+			       !replica->sql_running)) {
+			unfit = "does not replicate from the primary";
+		}
+		if (!unfit && record->acks > 0 && !record_is_member(record, i)) {
+			unfit = "does not acknowledge commits yet";
+		}
+		if (unfit) {
+			char text[128];
+			(void)snprintf(text, sizeof(text), "%s %s", record->servers[i].name, unfit);
+			missing(ret, text);
+		} else if (best == SERVER_NONE ||
+			   record->servers[i].weight > record->servers[best].weight) {
+			best = i;
+		}
+	}
+	if (best == SERVER_NONE) {
+		missing(ret, "there is no replica to switch to");
+	}
+	return best;
+}
+
+static void find_switchover_facts(const struct record *record, const struct observation *seen,
+				  struct facts *ret)
+{
+	if (record->ask != ASK_SWITCHOVER || record->primary == SERVER_NONE) {
+		return;
+	}
+	ret->set |= FACT_ASKED;
+	ret->candidate = find_successor(record, seen, ret);
+	if (ret->candidate == SERVER_NONE) {
+		return;
+	}
+	const struct observation_server *old = &seen->servers[record->primary];
+	const struct observation_server *next = &seen->servers[ret->candidate];
+	if (facts_answers(seen, record->primary)) {
+		ret->set |= FACT_FIT;
+	} else {
+		missing(ret, "the primary doesn't answer");
+	}
+	if (record->state == GROUP_FREEZING && (old->steps_done & (1u << STEP_FREEZE)) &&
+	    old->status.read_only && facts_answers(seen, record->primary)) {
+		ret->set |= FACT_FROZEN;
+		if ((next->steps_done & (1u << STEP_CATCH_UP)) &&
+		    gtid_set_contains(&next->status.executed, &old->status.executed)) {
+			ret->set |= FACT_CAUGHT_UP;
+		}
+	}
+}
+
+static uint64_t state_limit_us(const struct decide_options *options, enum group_state state)
+{
+	switch (state) {
+	case GROUP_REVOKING:
+		return options->revoke_us;
+	case GROUP_OPENING:
+		return options->open_us;
+	case GROUP_DRAINING:
+		return options->drain_us;
+	case GROUP_FREEZING:
+		return options->freeze_us;
+	case GROUP_UNDOING:
+		return options->undo_us;
+	case GROUP_FORMING:
+	case GROUP_STEADY:
+	case GROUP_REFUSED:
+	case GROUP_STATE_COUNT_:
+		break;
+	}
+	return UINT64_MAX; /* resting states */
+}
+
+void facts_find(const struct record *record, const struct observation *seen,
+		const struct decide_options *options, uint64_t now_us, struct facts *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->candidate = SERVER_NONE;
+	if (now_us - record->state_since_us >= state_limit_us(options, record->state)) {
+		ret->set |= FACT_DEADLINE;
+	}
+	bool in_force = seen->routes.epoch == record->epoch &&
+			seen->routes.revision >= record->version && seen->routes.held;
+	if (in_force) {
+		ret->set |= FACT_PATHS_CLOSED;
+		if (seen->routes.transactions_open == 0) {
+			ret->set |= FACT_DRAINED;
+		}
+	}
+	find_primary_facts(record, seen, options, now_us, ret);
+	find_failover_facts(record, seen, now_us, ret);
+	find_switchover_facts(record, seen, ret);
+}

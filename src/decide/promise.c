@@ -1,0 +1,111 @@
+#include "decide/promise.h"
+
+#include "decide/facts.h"
+#include "decide/server_rules.h"
+
+static void promise_nothing(struct record *record)
+{
+	record->sync_set = 0;
+	record->acks = 0;
+}
+
+void promise_begin(struct record *record, uint32_t members, const struct gtid_set *base)
+{
+	gtid_set_clear(&record->base);
+	gtid_set_copy(&record->base, base);
+	promise_nothing(record);
+	if (record->policy == POLICY_LOSSLESS && members != 0) {
+		record->sync_set = members;
+		record->acks = 1;
+	}
+}
+
+/* Bit i: server i replicates from the primary and has `facts`. */
+static uint32_t servers_with(const struct record *record, const struct observation *seen,
+			     const struct decide_options *options, uint64_t now_us, uint32_t facts)
+{
+	uint32_t set = 0;
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (i != record->primary &&
+		    (server_facts_find(record, seen, options, i, now_us) & facts) == facts) {
+			set |= 1u << i;
+		}
+	}
+	return set;
+}
+
+/* To go on alone weakens the promise: it is put on the record first, and done after. */
+static const char *go_alone(struct record *record, const struct observation *seen,
+			    const struct decide_options *options, uint64_t now_us)
+{
+	if (seen->servers[record->primary].status.semisync.source_clients > 0) {
+		record->clients_none_since_us = 0;
+		return NULL;
+	}
+	if (record->clients_none_since_us == 0) {
+		record->clients_none_since_us = now_us;
+	}
+	uint32_t dead = servers_with(record, seen, options, now_us, SERVER_DEAD | SERVER_MEMBER);
+	bool all_dead = dead == record->sync_set;
+	if (!all_dead && now_us - record->clients_none_since_us < options->alone_us) {
+		return NULL;
+	}
+	promise_nothing(record);
+	return all_dead ? "no replica that acknowledges is alive: the primary goes on alone"
+			: "no replica acknowledges: the primary goes on alone";
+}
+
+/* To wait again strengthens the promise: the servers do it first, and it is put on the record after. */
+static const char *wait_again(struct record *record, const struct observation *seen,
+			      const struct decide_options *options, uint64_t now_us)
+{
+	const struct server_status *primary = &seen->servers[record->primary].status;
+	if (!primary->semisync.source_enabled || !primary->semisync.source_active ||
+	    primary->semisync.source_clients == 0) {
+		return NULL;
+	}
+	uint32_t ackers = servers_with(record, seen, options, now_us, SERVER_RUNNING | SERVER_ACKS);
+	uint32_t ready = servers_with(record, seen, options, now_us,
+				      SERVER_RUNNING | SERVER_ACKS | SERVER_CAUGHT_UP);
+	if (ready == 0) {
+		return NULL;
+	}
+	promise_begin(record, ackers, &primary->executed);
+	return "commits wait for an acknowledgement";
+}
+
+const char *promise_update(struct record *record, const struct observation *seen,
+			   const struct decide_options *options, uint64_t now_us)
+{
+	if (!facts_answers(seen, record->primary)) {
+		record->clients_none_since_us = 0;
+		return NULL;
+	}
+	if (record->policy == POLICY_ASYNC) {
+		if (record->acks == 0 && record->sync_set == 0) {
+			return NULL;
+		}
+		promise_nothing(record);
+		return "the policy asks for no acknowledgements";
+	}
+	return record->acks > 0 ? go_alone(record, seen, options, now_us)
+				: wait_again(record, seen, options, now_us);
+}
+
+enum step promise_step(const struct record *record, const struct observation *seen)
+{
+	if (!facts_answers(seen, record->primary)) {
+		return STEP_NONE;
+	}
+	const struct semisync_status *semisync = &seen->servers[record->primary].status.semisync;
+	bool wanted = record->acks > 0;
+	for (uint32_t i = 0; i < record->server_count && record->policy == POLICY_LOSSLESS; i++) {
+		wanted = wanted || (i != record->primary && facts_answers(seen, i) &&
+				    facts_follows(record, seen, i, record->primary) &&
+				    seen->servers[i].status.semisync.replica_active);
+	}
+	if (wanted && !semisync->source_enabled) {
+		return STEP_SEMISYNC_SOURCE_ON;
+	}
+	return !wanted && semisync->source_enabled ? STEP_SEMISYNC_SOURCE_OFF : STEP_NONE;
+}

@@ -1,0 +1,17 @@
+/* The promise of a steady group: which servers acknowledge, and whether the primary waits for them. Pure. */
+#pragma once
+
+#include "decide/observation.h"
+#include "decide/options.h"
+#include "decide/record.h"
+
+/* Brings sync_set, acks and base in line with what the servers do, so that the record never promises more.
+ * Returns why it changed, NULL when it didn't. */
+const char *promise_update(struct record *record, const struct observation *seen,
+			   const struct decide_options *options, uint64_t now_us);
+
+/* What the primary has to do about it: STEP_SEMISYNC_SOURCE_ON, _OFF, or STEP_NONE. */
+enum step promise_step(const struct record *record, const struct observation *seen);
+
+/* The promise for a primary that is about to be made: `members` will acknowledge, it holds `base`. */
+void promise_begin(struct record *record, uint32_t members, const struct gtid_set *base);

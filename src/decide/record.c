@@ -1,0 +1,62 @@
+#include "decide/record.h"
+
+#include <string.h>
+
+static const char *const policy_names[POLICY_COUNT_] = { "async", "lossless" };
+static const char *const state_names[GROUP_STATE_COUNT_] = { "forming",	 "steady",   "revoking", "refused",
+							      "opening", "draining", "freezing", "undoing" };
+static const char *const ask_names[ASK_COUNT_] = { "none", "switchover", "failover" };
+
+void record_init(struct record *record)
+{
+	memset(record, 0, sizeof(*record));
+	record->primary = SERVER_NONE;
+	record->previous = SERVER_NONE;
+	record->ask_server = SERVER_NONE;
+}
+
+void record_fini(struct record *record)
+{
+	gtid_set_fini(&record->base);
+	for (uint32_t i = 0; i < SERVERS_MAX; i++) {
+		gtid_set_fini(&record->servers[i].extra);
+	}
+	record_init(record);
+}
+
+void record_copy(struct record *to, const struct record *from)
+{
+	record_fini(to);
+	*to = *from;
+	memset(&to->base, 0, sizeof(to->base));
+	gtid_set_copy(&to->base, &from->base);
+	for (uint32_t i = 0; i < SERVERS_MAX; i++) {
+		memset(&to->servers[i].extra, 0, sizeof(to->servers[i].extra));
+		gtid_set_copy(&to->servers[i].extra, &from->servers[i].extra);
+	}
+}
+
+uint32_t record_find(const struct record *record, const char *name)
+{
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (strcmp(record->servers[i].name, name) == 0) {
+			return i;
+		}
+	}
+	return SERVER_NONE;
+}
+
+const char *policy_name(enum policy policy)
+{
+	return policy_names[policy];
+}
+
+const char *group_state_name(enum group_state state)
+{
+	return state_names[state];
+}
+
+const char *ask_name(enum ask ask)
+{
+	return ask_names[ask];
+}

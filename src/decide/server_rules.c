@@ -1,0 +1,163 @@
+#include "decide/server_rules.h"
+
+#include "decide/facts.h"
+
+#define UP SERVER_ANSWERS
+
+/* clang-format off */
+const struct server_rule server_rules[] = {
+	{ 1010, SERVER_DEAD | SERVER_MEMBER | GROUP_COVERED,                        SERVER_ACT_EVICT,   STEP_NONE,                 "no process, and the others hold all that it could have acknowledged" },
+	{ 1020, UP | SERVER_WRITABLE,                                               SERVER_ACT_NONE,    STEP_FENCE,                "writable, but not the primary of this epoch" },
+	{ 1030, UP | SERVER_DIVERGED | SERVER_SUBSET,                               SERVER_ACT_RETURN,  STEP_NONE,                 "the primary has all that it has (again)" },
+	{ 1040, UP | SERVER_DIVERGED | SERVER_REPLICATING,                          SERVER_ACT_NONE,    STEP_KEEP_OUT,             "diverged: kept out" },
+	{ 1050, UP | SERVER_DIVERGED,                                               SERVER_ACT_NONE,    STEP_NONE,                 "diverged: kept out" },
+	{ 1060, UP | SERVER_EXTRA,                                                  SERVER_ACT_DIVERGE, STEP_KEEP_OUT,             "it has transactions that the primary lacks" },
+	{ 1070, UP | SERVER_STRAY | SERVER_SUBSET,                                  SERVER_ACT_NONE,    STEP_REPOINT,              "not replicating from the primary, which has all that it has" },
+	{ 1080, UP | SERVER_STOPPED | SERVER_SUBSET,                                SERVER_ACT_NONE,    STEP_REPOINT,              "replication from the primary is stopped" },
+	{ 1090, UP | SERVER_RUNNING | SERVER_WAITS,                                 SERVER_ACT_NONE,    STEP_SEMISYNC_SOURCE_OFF,  "a replica must not wait for acknowledgements" },
+	{ 1100, UP | SERVER_RUNNING | SERVER_MEMBER | GROUP_PROMISED | SERVER_SILENT_ACKS, SERVER_ACT_NONE, STEP_SEMISYNC_REPLICA_ON, "of the sync set, but does not acknowledge" },
+	{ 1110, UP | SERVER_RUNNING | SERVER_MEMBER | GROUP_PROMISED,               SERVER_ACT_NONE,    STEP_NONE,                 "replicates and acknowledges" },
+	{ 1120, UP | SERVER_RUNNING | SERVER_ACKS | GROUP_PROMISED,                 SERVER_ACT_ADMIT,   STEP_NONE,                 "it acknowledges: it belongs to the sync set" },
+	{ 1130, UP | SERVER_RUNNING | SERVER_CAUGHT_UP | GROUP_PROMISED,            SERVER_ACT_ADMIT,   STEP_NONE,                 "caught up: into the sync set, before it acknowledges" },
+	{ 1140, UP | SERVER_RUNNING | SERVER_CAUGHT_UP | GROUP_ALONE | SERVER_SILENT_ACKS, SERVER_ACT_NONE, STEP_SEMISYNC_REPLICA_ON, "caught up: it shall acknowledge, so that the primary is not alone" },
+	{ 1150, UP | SERVER_RUNNING | SERVER_ACKS | GROUP_IS_ASYNC,                 SERVER_ACT_NONE,    STEP_SEMISYNC_REPLICA_OFF, "the policy asks for no acknowledgements" },
+	{ 1160, UP | SERVER_RUNNING,                                                SERVER_ACT_NONE,    STEP_NONE,                 "replicates" },
+	{ 1170, UP,                                                                 SERVER_ACT_NONE,    STEP_NONE,                 "answers" },
+	{ 1180, SERVER_DEAD,                                                        SERVER_ACT_NONE,    STEP_NONE,                 "no process" },
+	{ 1190, 0,                                                                  SERVER_ACT_NONE,    STEP_NONE,                 "does not answer" },
+};
+/* clang-format on */
+
+const uint32_t server_rules_count = sizeof(server_rules) / sizeof(server_rules[0]);
+
+static const char *const names[SERVER_FACT_COUNT_] = {
+	"ANSWERS", "DEAD",	"WRITABLE", "SUBSET",	   "EXTRA", "DIVERGED",	   "STRAY",
+	"STOPPED", "RUNNING",	"CAUGHT_UP", "MEMBER",	   "ACKS",  "SILENT_ACKS", "WAITS",
+	"REPLICATING", "PROMISED", "ALONE", "IS_ASYNC", "COVERED",
+};
+
+const char *server_fact_name(uint32_t bit_index)
+{
+	return bit_index < SERVER_FACT_COUNT_ ? names[bit_index] : "?";
+}
+
+const struct server_rule *server_rules_match(uint32_t facts)
+{
+	for (uint32_t i = 0; i + 1 < server_rules_count; i++) {
+		if ((facts & server_rules[i].need) == server_rules[i].need) {
+			return &server_rules[i];
+		}
+	}
+	return &server_rules[server_rules_count - 1];
+}
+
+static bool is_dead(const struct observation *seen, uint32_t server)
+{
+	const struct observation_server *one = &seen->servers[server];
+	return one->reach == REACH_NOBODY_LISTENS && one->misses >= 2 &&
+	       one->contact_us >= seen->started_us;
+}
+
+/* A replica read after the primary, that has received what the primary had: nothing is on the way that the
+ * primary had at its reading. */
+static bool has_caught_up(const struct observation *seen, uint32_t server, uint32_t primary)
+{
+	const struct observation_server *one = &seen->servers[server];
+	const struct observation_server *source = &seen->servers[primary];
+	return one->status_us > source->status_us &&
+	       gtid_set_contains(&one->status.received, &source->status.executed);
+}
+
+/* Some other member, alive, that has received what the primary had after `server` was found dead. */
+static bool is_covered(const struct record *record, const struct observation *seen, uint32_t server)
+{
+	const struct observation_server *source = &seen->servers[record->primary];
+	if (source->status_us <= seen->servers[server].contact_us) {
+		return false;
+	}
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (i != server && record_is_member(record, i) && facts_answers(seen, i) &&
+		    seen->servers[i].status.semisync.replica_active &&
+		    has_caught_up(seen, i, record->primary)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static uint32_t group_facts(const struct record *record)
+{
+	if (record->policy == POLICY_ASYNC) {
+		return GROUP_IS_ASYNC;
+	}
+	return record->acks > 0 ? GROUP_PROMISED : GROUP_ALONE;
+}
+
+/* The receiver gave up dialling: 2002 to 2013 are the client library's numbers for that. */
+static bool is_network_errno(uint32_t number)
+{
+	return number >= 2002 && number <= 2013;
+}
+
+static uint32_t stream_facts(const struct record *record, const struct observation *seen,
+			     uint32_t server)
+{
+	const struct server_status *status = &seen->servers[server].status;
+	const struct replica_status *replica = &status->replica;
+	uint32_t set = 0;
+	bool runs = replica->io != IO_NO || replica->sql_running;
+	if (replica->configured && runs) {
+		set |= SERVER_REPLICATING;
+	}
+	if (!facts_follows(record, seen, server, record->primary) || !replica->gtid_position) {
+		return set | SERVER_STRAY;
+	}
+	if (replica->io == IO_YES && replica->sql_running) {
+		set |= SERVER_RUNNING;
+		set |= status->semisync.replica_active ? SERVER_ACKS : SERVER_SILENT_ACKS;
+	}
+	bool io_stopped = replica->io == IO_NO && (replica->io_errno == 0 || is_network_errno(replica->io_errno));
+	bool sql_stopped = !replica->sql_running && replica->sql_errno == 0;
+	if (io_stopped || sql_stopped) {
+		set |= SERVER_STOPPED;
+	}
+	return set;
+}
+
+uint32_t server_facts_find(const struct record *record, const struct observation *seen,
+			   const struct decide_options *options, uint32_t server, uint64_t now_us)
+{
+	const struct observation_server *one = &seen->servers[server];
+	const struct observation_server *source = &seen->servers[record->primary];
+	uint32_t set = group_facts(record);
+	set |= record_is_member(record, server) ? SERVER_MEMBER : 0;
+	set |= record->servers[server].diverged ? SERVER_DIVERGED : 0;
+	if (is_dead(seen, server)) {
+		set |= SERVER_DEAD;
+		set |= facts_answers(seen, record->primary) && is_covered(record, seen, server)
+			       ? GROUP_COVERED
+			       : 0;
+	}
+	if (!facts_answers(seen, server)) {
+		return set;
+	}
+	set |= SERVER_ANSWERS;
+	set |= one->status.read_only ? 0 : SERVER_WRITABLE;
+	set |= one->status.semisync.source_enabled ? SERVER_WAITS : 0;
+	set |= stream_facts(record, seen, server);
+	if (!facts_answers(seen, record->primary)) {
+		return set;
+	}
+	/* Read after the replica, the primary has what the replica has, or the replica has too much. While a new
+	 * primary is made nothing moves on either side, so the order doesn't matter. */
+	if (source->status_us > one->status_us || record->state == GROUP_OPENING) {
+		bool subset = gtid_set_contains(&source->status.executed, &one->status.executed);
+		set |= subset ? SERVER_SUBSET : 0;
+		if (!subset && record->extra_since_us[server] != 0 &&
+		    now_us - record->extra_since_us[server] >= options->extra_us) {
+			set |= SERVER_EXTRA;
+		}
+	}
+	set |= has_caught_up(seen, server, record->primary) ? SERVER_CAUGHT_UP : 0;
+	return set;
+}

@@ -1,0 +1,138 @@
+#include "manager/step_run.h"
+
+#include "db/server.h"
+
+enum { DRAIN_BEFORE_REPOINT_MS = 3000 };
+
+static enum err run_stop_receiver(const struct step_context *context, struct err_ctx *err)
+{
+	return server_stop_receiver(context->conn, context->task->deadline_us, err);
+}
+
+static enum err run_drain(const struct step_context *context, struct err_ctx *err)
+{
+	return server_wait_drained(context->conn, context->task->deadline_us, err);
+}
+
+static enum err run_fence(const struct step_context *context, struct err_ctx *err)
+{
+	CLEANUP(conn_closep) struct conn *second = NULL;
+	enum err rc = conn_open(context->options, context->task->deadline_us, &second, NULL, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	return server_fence(context->conn, second, context->task->deadline_us, err);
+}
+
+static enum err run_freeze(const struct step_context *context, struct err_ctx *err)
+{
+	return server_set_read_only(context->conn, true, context->task->deadline_us, err);
+}
+
+static enum err run_catch_up(const struct step_context *context, struct err_ctx *err)
+{
+	return server_wait_applied(context->conn, &context->task->set, context->task->deadline_us, err);
+}
+
+static enum err run_promote(const struct step_context *context, struct err_ctx *err)
+{
+	const struct semisync_wanted wanted = { .source = context->task->wait_for_acks,
+						.replica = false,
+						.wait_count = 1 };
+	return server_promote(context->conn, &wanted, context->task->deadline_us, err);
+}
+
+static enum err run_open(const struct step_context *context, struct err_ctx *err)
+{
+	return server_open(context->conn, context->task->deadline_us, err);
+}
+
+static enum err run_repoint(const struct step_context *context, struct err_ctx *err)
+{
+	const struct task *task = context->task;
+	enum err rc = server_stop_receiver(context->conn, task->deadline_us, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	/* What is received and not applied is at the primary too (that is what made it the primary), so a drain
+	 * that can't be finished costs time, not data. */
+	uint64_t drain_until_us = conn_now_us(context->conn) +
+				  (uint64_t)DRAIN_BEFORE_REPOINT_MS * US_PER_MS;
+	struct err_ctx ignored = { 0 };
+	(void)server_wait_drained(context->conn,
+				  drain_until_us < task->deadline_us ? drain_until_us : task->deadline_us,
+				  &ignored);
+	const struct repoint_options options = {
+		.host = task->source_host,
+		.port = task->source_port,
+		.user = context->replication_user,
+		.password = context->replication_password,
+		.heartbeat_ms = context->heartbeat_ms,
+		.net_timeout_s = context->net_timeout_s,
+		.connect_retry_s = 1,
+		.was_primary = true,
+		.semisync = task->acknowledge,
+	};
+	return server_repoint(context->conn, &options, task->deadline_us, err);
+}
+
+static enum err run_forget_source(const struct step_context *context, struct err_ctx *err)
+{
+	return server_forget_source(context->conn, context->task->deadline_us, err);
+}
+
+static enum err run_keep_out(const struct step_context *context, struct err_ctx *err)
+{
+	enum err rc = server_set_read_only(context->conn, true, context->task->deadline_us, err);
+	return rc == ERR_OK ? server_stop_replication(context->conn, context->task->deadline_us, err) : rc;
+}
+
+static enum err set_semisync(const struct step_context *context, bool source, bool replica,
+			     struct err_ctx *err)
+{
+	const struct semisync_wanted wanted = { .source = source, .replica = replica, .wait_count = 1 };
+	return server_set_semisync(context->conn, &wanted, context->task->deadline_us, err);
+}
+
+static enum err run_replica_on(const struct step_context *context, struct err_ctx *err)
+{
+	return set_semisync(context, false, true, err);
+}
+
+static enum err run_replica_off(const struct step_context *context, struct err_ctx *err)
+{
+	return set_semisync(context, false, false, err);
+}
+
+/* The replica's flag stays as it is: a former primary may acknowledge already. */
+static enum err run_source_on(const struct step_context *context, struct err_ctx *err)
+{
+	return set_semisync(context, true, context->task->acknowledge, err);
+}
+
+static enum err run_source_off(const struct step_context *context, struct err_ctx *err)
+{
+	return set_semisync(context, false, context->task->acknowledge, err);
+}
+
+static enum err (*const runs[STEP_COUNT_])(const struct step_context *, struct err_ctx *) = {
+	[STEP_STOP_RECEIVER] = run_stop_receiver,
+	[STEP_DRAIN] = run_drain,
+	[STEP_FENCE] = run_fence,
+	[STEP_FREEZE] = run_freeze,
+	[STEP_CATCH_UP] = run_catch_up,
+	[STEP_PROMOTE] = run_promote,
+	[STEP_OPEN] = run_open,
+	[STEP_REPOINT] = run_repoint,
+	[STEP_FORGET_SOURCE] = run_forget_source,
+	[STEP_KEEP_OUT] = run_keep_out,
+	[STEP_SEMISYNC_REPLICA_ON] = run_replica_on,
+	[STEP_SEMISYNC_REPLICA_OFF] = run_replica_off,
+	[STEP_SEMISYNC_SOURCE_ON] = run_source_on,
+	[STEP_SEMISYNC_SOURCE_OFF] = run_source_off,
+};
+
+enum err step_run(const struct step_context *context, struct err_ctx *err)
+{
+	return runs[context->task->step](context, err);
+}

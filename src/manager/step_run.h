@@ -1,0 +1,17 @@
+/* Carries out one step on one server, over db/. One row per step. */
+#pragma once
+
+#include "db/conn.h"
+#include "manager/peer.h"
+
+struct step_context {
+	struct conn *conn;
+	const struct conn_options *options; /* to open a second connection where a step needs one */
+	const struct task *task;
+	const char *replication_user;
+	const struct secret *replication_password;
+	uint32_t heartbeat_ms;
+	uint32_t net_timeout_s;
+};
+
+MUST_CHECK enum err step_run(const struct step_context *context, struct err_ctx *err);
