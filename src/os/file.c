@@ -123,7 +123,8 @@ enum err file_write(const char *path, mode_t mode, struct str content, struct er
 	}
 	int fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0) {
-		return say_errno(err, "create", temporary);
+		(void)say_errno(err, "create", temporary);
+		return ERR_IO;
 	}
 	if (fchmod(fd, mode) || !write_all(fd, content) || fsync(fd)) {
 		rc = say_errno(err, "write", path);
