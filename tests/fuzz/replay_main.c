@@ -21,7 +21,7 @@ static bool replay_file(const char *path)
 {
 	FILE *file = fopen(path, "rb");
 	if (!file) {
-		(void)fprintf(stderr, "'%s': %m\n", path);
+		(void)fprintf(stderr, "'%s': %s\n", path, strerrordesc_np(errno));
 		return false;
 	}
 	struct buf input;
@@ -49,7 +49,7 @@ static int replay_folder(const char *folder)
 {
 	DIR *dir = opendir(folder);
 	if (!dir) {
-		(void)fprintf(stderr, "'%s': %m\n", folder);
+		(void)fprintf(stderr, "'%s': %s\n", folder, strerrordesc_np(errno));
 		return -1;
 	}
 	int count = 0;
