@@ -6,7 +6,11 @@
 #include "base/check.h"
 #include "wire/digest.h"
 
-enum { HASH_BYTES = DIGEST_SHA256_BYTES, PARTS_MAX = 2 * 64 + 4 };
+enum {
+	HASH_BYTES = DIGEST_SHA256_BYTES,
+	PARTS_MAX = 32,	   /* of digest A: 2, 8 for the length, 9 for its bits */
+	REPEATS_MAX = 512, /* of the password for P, of the salt (at most 16 + 255) for S */
+};
 
 /* What the rounds need. */
 struct crypt_state {
@@ -54,8 +58,7 @@ static void make_a(struct str password, struct str salt, uint8_t ret[HASH_BYTES]
 /* Steps 13 to 20: the byte sequences P and S. */
 static void make_sequences(struct crypt_state *state, struct str password, struct str salt)
 {
-	enum { REPEATS_MAX = SHA_CRYPT_PASSWORD_BYTES_MAX };
-	struct str parts[REPEATS_MAX];
+	struct str parts[REPEATS_MAX] = { { NULL, 0 } };
 	uint8_t hash[HASH_BYTES];
 
 	for (size_t i = 0; i < password.len; i++) {

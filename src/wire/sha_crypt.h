@@ -9,7 +9,7 @@
 
 #include "base/str.h"
 
-enum { SHA_CRYPT_CHARS = 43, SHA_CRYPT_PASSWORD_BYTES_MAX = 1024, SHA_CRYPT_SALT_BYTES_MAX = 32 };
+enum { SHA_CRYPT_CHARS = 43, SHA_CRYPT_PASSWORD_BYTES_MAX = 256, SHA_CRYPT_SALT_BYTES_MAX = 32 };
 
 /* The 43 characters behind the salt, not NUL-terminated. password and salt within their limits
  * (else it is our bug). */
