@@ -1,0 +1,58 @@
+"""Fixtures of the integration tests: real servers, brought up by muster itself."""
+
+import os
+import pathlib
+import sys
+import uuid
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+
+import load as load_module  # noqa: E402
+import sandbox as sandbox_module  # noqa: E402
+
+
+def pytest_configure(config):
+    # A sandbox's variables in the caller's shell must not leak into the tests' own sandboxes.
+    for name in list(os.environ):
+        if name.startswith("MUSTER_") and name not in ("MUSTER_BIN",):
+            del os.environ[name]
+
+
+@pytest.fixture
+def sandbox():
+    """sandbox(flavor="mariadb", servers=3, policy="lossless"): a group that is ready for clients.
+
+    Skips the test, by name, when the servers cannot be had here. Taken down at the test's end.
+    """
+    made = []
+
+    def make(flavor="mariadb", servers=3, policy="lossless"):
+        try:
+            box = sandbox_module.Sandbox(f"t{uuid.uuid4().hex[:8]}", flavor, servers, policy)
+        except sandbox_module.Missing as why:
+            pytest.skip(str(why))
+        made.append(box)
+        box.up()
+        return box
+
+    yield make
+    for box in made:
+        box.down()
+
+
+@pytest.fixture
+def load(tmp_path):
+    """load(box, clients=4): clients that write through the proxy until finish() is called."""
+    made = []
+
+    def make(box, clients=4, pause_us=1000):
+        clients_at_work = load_module.Load(box, str(tmp_path), clients, pause_us)
+        made.append(clients_at_work)
+        clients_at_work.start()
+        return clients_at_work
+
+    yield make
+    for one in made:
+        one.__exit__(None, None, None)

@@ -1,0 +1,175 @@
+"""A throw-away group of real servers, driven through the command line as a person would do it."""
+
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# Kind of server: --flavor, and what dev/get-server brings or None.
+FLAVORS = {
+    "mariadb": ("mariadb", None),
+    "mariadb-11.8": ("mariadb", "mariadb-11.8"),
+    "mysql": ("mysql", "mysql"),
+}
+
+
+class Missing(Exception):
+    """These servers cannot be had on this machine; the text says why."""
+
+
+def muster_program():
+    return os.environ.get("MUSTER_BIN", str(ROOT / "build" / "muster"))
+
+
+def bench_load_program():
+    """The load generator that was built together with the muster in use."""
+    build = pathlib.Path(muster_program()).resolve().parent
+    return str(build / "bench" / "bench_load")
+
+
+def binaries_of(flavor):
+    """The folder with the servers' programs, or None for those that the host has."""
+    wanted = FLAVORS[flavor][1]
+    if wanted is None:
+        return None
+    done = subprocess.run(
+        [str(ROOT / "dev" / "get-server"), wanted], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise Missing(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else wanted)
+    return done.stdout.strip().splitlines()[-1] + "/bin"
+
+
+class Sandbox:
+    """One sandbox; use it in a `with` block, or call up() and down()."""
+
+    def __init__(self, name, flavor="mariadb", servers=3, policy="lossless", binaries=None):
+        self.name = name
+        self.flavor = flavor
+        self.servers = servers
+        self.policy = policy
+        self.binaries = binaries if binaries else binaries_of(flavor)
+        self.env = {}
+
+    def __enter__(self):
+        self.up()
+        return self
+
+    def __exit__(self, *_):
+        self.down()
+
+    def up(self):
+        arguments = ["--servers", str(self.servers), "--flavor", FLAVORS[self.flavor][0]]
+        if self.binaries:
+            arguments += ["--binaries", self.binaries]
+        if self.policy == "async":
+            arguments += ["--async"]
+        try:
+            self.muster("sandbox", "up", self.name, *arguments, timeout=120)
+        except subprocess.CalledProcessError:
+            self.down()
+            raise
+        self.env = parse_env(self.muster("sandbox", "env", self.name).stdout)
+
+    def down(self):
+        self.muster("sandbox", "down", self.name, check=False)
+
+    @property
+    def group(self):
+        return self.env["MUSTER_GROUP"]
+
+    def full_env(self):
+        return {**os.environ, **self.env}
+
+    def muster(self, *arguments, check=True, timeout=90):
+        """Runs one command; on failure its words are part of the exception."""
+        done = subprocess.run(
+            [muster_program(), *arguments],
+            capture_output=True,
+            text=True,
+            env=self.full_env(),
+            timeout=timeout,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            words = f"muster {shlex.join(arguments)}: {done.returncode}: {done.stderr}{done.stdout}"
+            raise CommandFailed(done.returncode, words, done.stdout, done.stderr)
+        return done
+
+    def json(self, *arguments, **options):
+        return json.loads(self.muster(*arguments, "--json", **options).stdout)
+
+    def server_command(self, verb, server=None):
+        """kill, stop, cont or start one server ("primary" is one too), or start all."""
+        words = ["sandbox", verb, self.name] + ([server] if server else [])
+        return self.muster(*words)
+
+    def wait_healthy(self, timeout=60, check=True):
+        return self.muster(
+            "wait",
+            self.group,
+            "healthy",
+            "--timeout",
+            str(timeout),
+            check=check,
+            timeout=timeout + 10,
+        )
+
+    def status(self):
+        """This group's part of `muster status --json`."""
+        return group_of(self.json("status"), self.group)
+
+    def primary(self):
+        return self.status().get("primary")
+
+    def connect(self, port="MUSTER_WRITE_PORT", **options):
+        """A client connection through the proxy (PyMySQL)."""
+        import pymysql
+
+        return pymysql.connect(
+            host=self.env["MUSTER_HOST"],
+            port=int(self.env[port]) if isinstance(port, str) else port,
+            user=self.env["MUSTER_USER"],
+            password=self.env["MUSTER_PASSWORD"],
+            autocommit=options.pop("autocommit", True),
+            **options,
+        )
+
+
+class CommandFailed(subprocess.CalledProcessError):
+    def __str__(self):
+        return str(self.cmd)
+
+
+def parse_env(text):
+    """The shell assignments of `muster sandbox env`."""
+    env = {}
+    for word in shlex.split(text, comments=True):
+        name, equals, value = word.partition("=")
+        if equals:
+            env[name] = value
+    return env
+
+
+def group_of(status, name):
+    groups = status.get("groups", [status]) if isinstance(status, dict) else status
+    for group in groups:
+        if group.get("name", group.get("group")) == name:
+            return group
+    raise KeyError(f"no group '{name}' in the status")
+
+
+def wait_until(condition, timeout, what):
+    """Polls a condition; returns its first true value."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {timeout} s: {what}")
+        time.sleep(0.02)
