@@ -190,8 +190,8 @@ static enum err next_pair(struct reply_states *states, struct reply_state *ret, 
 	return ERR_OK;
 }
 
-/* A block of one string. GTIDs have a byte in front that names their encoding, of which only 0
- * exists. */
+/* A block of one string; of the mere character "1" for a change. GTIDs have a byte in front that names
+ * their encoding, of which only 0 exists. */
 static enum err read_block(uint8_t type, struct str block, struct reply_state *ret,
 			   struct err_ctx *err)
 {
@@ -203,6 +203,10 @@ static enum err read_block(uint8_t type, struct str block, struct reply_state *r
 		return ERR_OK;
 	}
 	state.kind = (enum reply_state_kind)type;
+	if (state.kind == REPLY_STATE_CHANGED) {
+		*ret = state;
+		return ERR_OK;
+	}
 	if (type == REPLY_STATE_GTIDS && (cursor_u8(&cur, &encoding) != ERR_OK || encoding != 0)) {
 		return broken_state(err, type);
 	}
@@ -255,15 +259,16 @@ void reply_state_add(struct buf *out, const struct reply_state *state)
 		buf_add_lenenc_str(out, state->value);
 		return;
 	case REPLY_STATE_SCHEMA:
-	case REPLY_STATE_CHANGED:
 	case REPLY_STATE_CHARACTERISTICS:
 	case REPLY_STATE_TRANSACTION:
 		buf_add_u8(out, (uint8_t)state->kind);
 		buf_add_lenenc(out, value_bytes);
 		buf_add_lenenc_str(out, state->value);
 		return;
+	case REPLY_STATE_CHANGED:
 	case REPLY_STATE_UNKNOWN:
-		buf_add_u8(out, state->type);
+		buf_add_u8(out,
+			   state->kind == REPLY_STATE_CHANGED ? REPLY_STATE_CHANGED : state->type);
 		buf_add_lenenc_str(out, state->value);
 		return;
 	}
