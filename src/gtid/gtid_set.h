@@ -95,9 +95,16 @@ void gtid_set_add(struct gtid_set *set, const struct gtid_set *other);
 /* *ret, a valid set, becomes what `a` has and `b` lacks; it may be one of them. */
 void gtid_set_subtract(const struct gtid_set *a, const struct gtid_set *b, struct gtid_set *ret);
 
+/* Every transaction of `inner` is in `outer`; the empty set is in every set. */
 bool gtid_set_contains(const struct gtid_set *outer, const struct gtid_set *inner);
+
+/* At least one transaction is in both. */
 bool gtid_set_intersects(const struct gtid_set *a, const struct gtid_set *b);
+
+/* No transaction is in it. */
 bool gtid_set_is_empty(const struct gtid_set *set);
+
+/* The same transactions are in both. */
 bool gtid_set_equal(const struct gtid_set *a, const struct gtid_set *b);
 
 /* How `a` stands to `b`: GTID_BEHIND when `b` has all of `a` and more. */
