@@ -1,0 +1,262 @@
+/* muster run: the manager, the proxy and the socket in one process, until SIGTERM or SIGINT. */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/check.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/command.h"
+#include "cli/config.h"
+#include "cli/log_stderr.h"
+#include "manager/manager.h"
+#include "os/clock_system.h"
+#include "proxy/proxy.h"
+#include "store/store.h"
+
+const struct option_row options_run[] = {
+	{ .name = "log-level",
+	  .kind = OPTION_TEXT,
+	  .value = "LEVEL",
+	  .help = "error, warn, info or debug. Default: as configured." },
+	{ 0 },
+};
+
+enum { FOLDER_MODE = 0750 };
+
+/* Everything that runs, in the order in which it is started; NULL: not there. */
+struct node {
+	struct config *config;
+	struct log log;
+	struct store *store;
+	struct proxy *proxy;
+	struct manager_door door;
+	struct manager *manager;
+	struct api *api;
+};
+
+static void warn(void *ctx, const char *text)
+{
+	const struct log *log = ctx;
+	log_event(log, LOG_WARN, "config.warning", text);
+}
+
+/* Makes the last folder of the path where it is missing; those above it are the system's business. */
+static enum err make_folder(const char *path, struct err_ctx *err)
+{
+	if (mkdir(path, FOLDER_MODE) != 0 && errno != EEXIST) {
+		return err_set(err, ERR_IO, "folder '%s' cannot be made: %s", path,
+			       strerrordesc_np(errno));
+	}
+	return ERR_OK;
+}
+
+static enum err make_socket_folder(const char *socket_path, struct err_ctx *err)
+{
+	char folder[CONFIG_TEXT_BYTES_MAX];
+	const char *slash = strrchr(socket_path, '/');
+	if (!slash || slash == socket_path) {
+		return ERR_OK;
+	}
+	check(str_copy((struct str){ socket_path, (size_t)(slash - socket_path) }, folder,
+		       sizeof(folder)) == ERR_OK);
+	return make_folder(folder, err);
+}
+
+static enum err read_config(struct node *node, struct cli *cli, const struct args *args)
+{
+	const char *level = args_text(args, "log-level");
+	enum err rc = config_load(args_text(args, "config"), node->config, &cli->err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	level = level ? level : node->config->values.muster_log_level;
+	node->log = log_stderr(log_stderr_level(level));
+	if (strcmp(log_level_name(node->log.level), level) != 0) {
+		return err_set(&cli->err, ERR_USAGE,
+			       "--log-level: '%s' is none of error, warn, info, debug", level);
+	}
+	return config_load_secrets(node->config, warn, &node->log, &cli->err);
+}
+
+static enum err open_store(struct node *node, struct err_ctx *err)
+{
+	char path[PATH_MAX];
+	const char *folder = node->config->values.muster_data_dir;
+	enum err rc = make_folder(folder, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	(void)snprintf(path, sizeof(path), "%s/muster.db", folder);
+	return store_open_sqlite(path, &node->store, err);
+}
+
+static enum err listener_set(struct proxy_listener *listener, const char *host, uint32_t port,
+			     enum proxy_listener_role role, struct err_ctx *err)
+{
+	listener->port = (uint16_t)port;
+	listener->role = role;
+	if (str_copy(str_of(host), listener->host, sizeof(listener->host)) != ERR_OK) {
+		return err_set(err, ERR_CONFIG, "[proxy] host '%.100s' is too long", host);
+	}
+	return ERR_OK;
+}
+
+/* No group, no proxy. */
+static enum err start_proxy(struct node *node, struct err_ctx *err)
+{
+	const struct config_values *values = &node->config->values;
+	struct proxy_listener listeners[2] = { 0 };
+	if (!values->proxy_group[0]) {
+		return ERR_OK;
+	}
+	enum err rc = listener_set(&listeners[0], values->proxy_host, values->proxy_write_port,
+				   PROXY_WRITES, err);
+	if (rc == ERR_OK) {
+		rc = listener_set(&listeners[1], values->proxy_host, values->proxy_read_port,
+				  PROXY_READS, err);
+	}
+	const struct proxy_options options = {
+		.listeners = listeners,
+		.listener_count = 2,
+		.workers = values->proxy_workers,
+		.hold_ms_max = values->proxy_hold_ms,
+		.sessions_max = values->proxy_sessions_max,
+		.connect_ms_max = values->proxy_connect_timeout_ms,
+		.clock = &clock_system,
+		.log = &node->log,
+		.changed = manager_on_proxy_changed,
+		.trouble = manager_on_proxy_trouble,
+		.ctx = &node->door,
+	};
+	return rc == ERR_OK ? proxy_start(&options, &node->proxy, err) : rc;
+}
+
+static enum err start_manager(struct node *node, struct err_ctx *err)
+{
+	const struct config_values *values = &node->config->values;
+	struct manager_options options = {
+		.probe_interval_ms = values->manager_probe_interval_ms,
+		.probe_timeout_ms = values->manager_probe_timeout_ms,
+		.silence_ms = values->manager_silence_ms,
+		.step_timeout_ms = values->manager_step_timeout_ms,
+		.failover_cooldown_s = values->manager_failover_cooldown_s,
+		.drain_ms = values->manager_drain_ms,
+		.freeze_ms = values->manager_freeze_ms,
+		.lag_limit_s = values->manager_lag_limit_s,
+		.heartbeat_ms = values->manager_heartbeat_ms,
+		.net_timeout_s = values->manager_net_timeout_s,
+		.store = node->store,
+		.proxy = node->proxy,
+		.clock = &clock_system,
+		.log = &node->log,
+		.door = &node->door,
+	};
+	struct manager_accounts *accounts = &options.accounts;
+	accounts->manager_password = node->config->manager_password;
+	accounts->replication_password = node->config->replication_password;
+	if (node->proxy) {
+		options.write_port = proxy_port(node->proxy, 0);
+		options.read_port = proxy_port(node->proxy, 1);
+	}
+	enum err rc = ERR_OK;
+	if (str_copy(str_of(values->accounts_manager_user), accounts->manager_user,
+		     sizeof(accounts->manager_user)) != ERR_OK ||
+	    str_copy(str_of(values->accounts_replication_user), accounts->replication_user,
+		     sizeof(accounts->replication_user)) != ERR_OK ||
+	    str_copy(str_of(values->proxy_group), options.proxy_group,
+		     sizeof(options.proxy_group)) != ERR_OK) {
+		rc = err_set(err, ERR_CONFIG, "a user's or group's name is longer than %d bytes",
+			     (int)ROUTE_NAME_BYTES_MAX - 1);
+	}
+	if (rc == ERR_OK) {
+		rc = manager_start(&options, &node->manager, err);
+	}
+	secret_wipe(&accounts->manager_password);
+	secret_wipe(&accounts->replication_password);
+	return rc;
+}
+
+static enum err start_api(struct node *node, struct err_ctx *err)
+{
+	const struct api_options options = {
+		.socket_path = node->config->values.muster_socket,
+		.manager = node->manager,
+		.clock = &clock_system,
+		.log = &node->log,
+	};
+	enum err rc = make_socket_folder(options.socket_path, err);
+	return rc == ERR_OK ? api_start(&options, &node->api, err) : rc;
+}
+
+static enum err start_all(struct node *node, struct cli *cli, const struct args *args)
+{
+	enum err rc = read_config(node, cli, args);
+	if (rc == ERR_OK) {
+		rc = open_store(node, &cli->err);
+	}
+	if (rc == ERR_OK) {
+		rc = start_proxy(node, &cli->err);
+	}
+	if (rc == ERR_OK) {
+		rc = start_manager(node, &cli->err);
+	}
+	return rc == ERR_OK ? start_api(node, &cli->err) : rc;
+}
+
+/* In the opposite order; what was not started is NULL. */
+static void stop_all(struct node *node)
+{
+	node->api = api_stop(node->api);
+	/* The proxy's threads call into the manager through the door: it is shut first. */
+	atomic_store(&node->door.manager, NULL);
+	node->proxy = proxy_stop(node->proxy);
+	node->manager = manager_stop(node->manager);
+	node->store = store_close(node->store);
+}
+
+/* The signals that end the program, for sigwait(); SIGHUP and SIGPIPE are ignored. Set before any thread
+ * is made, so that all inherit it. */
+static void set_signals(sigset_t *ends)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	check(sigaction(SIGPIPE, &ignore, NULL) == 0 && sigaction(SIGHUP, &ignore, NULL) == 0);
+	check(sigemptyset(ends) == 0 && sigaddset(ends, SIGTERM) == 0 &&
+	      sigaddset(ends, SIGINT) == 0);
+	check(pthread_sigmask(SIG_BLOCK, ends, NULL) == 0);
+}
+
+enum err cmd_run(struct cli *cli, const struct args *args)
+{
+	sigset_t ends;
+	int which = 0;
+	CLEANUP(mem_freep) struct config *config = mem_need(sizeof(*config));
+	struct node node = { .config = config };
+	set_signals(&ends);
+	enum err rc = start_all(&node, cli, args);
+	if (rc == ERR_OK) {
+		log_event(&node.log, LOG_INFO, "run.started", "ready",
+			  LOG_TEXT("version", MUSTER_VERSION), LOG_U64("pid", (uint64_t)getpid()),
+			  LOG_TEXT("socket", config->values.muster_socket),
+			  LOG_U64("write_port", node.proxy ? proxy_port(node.proxy, 0) : 0),
+			  LOG_U64("read_port", node.proxy ? proxy_port(node.proxy, 1) : 0));
+		check(sigwait(&ends, &which) == 0);
+		log_event(&node.log, LOG_INFO, "run.ending", "a signal asked for the end",
+			  LOG_U64("signal", (uint64_t)which));
+	}
+	/* A second signal ends it at once. */
+	check(pthread_sigmask(SIG_UNBLOCK, &ends, NULL) == 0);
+	stop_all(&node);
+	if (rc == ERR_OK) {
+		log_event(&node.log, LOG_INFO, "run.ended", "all is stopped");
+	}
+	secret_wipe(&config->manager_password);
+	secret_wipe(&config->replication_password);
+	return rc;
+}

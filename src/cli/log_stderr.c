@@ -1,0 +1,47 @@
+#include "cli/log_stderr.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_BYTES_MAX = 8192 };
+
+static void add_time(struct buf *out)
+{
+	struct timespec now = { 0 };
+	struct tm utc = { 0 };
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	(void)gmtime_r(&now.tv_sec, &utc);
+	buf_printf(out, "ts=%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ ", utc.tm_year + 1900,
+		   utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+		   now.tv_nsec / 1000000);
+}
+
+/* One write() a line: lines of several threads do not mix. */
+static void write_line(void *ctx, const struct log_line *line)
+{
+	(void)ctx;
+	char memory[LINE_BYTES_MAX];
+	struct buf text;
+	buf_init_fixed(&text, memory, sizeof(memory) - 1);
+	add_time(&text);
+	log_format(line, &text);
+	memory[text.len] = '\n';
+	ssize_t ignored = write(STDERR_FILENO, memory, text.len + 1);
+	(void)ignored;
+}
+
+struct log log_stderr(enum log_level level)
+{
+	return (struct log){ .level = level, .write = write_line };
+}
+
+enum log_level log_stderr_level(const char *name)
+{
+	for (enum log_level level = 0; level < LOG_LEVEL_COUNT_; level++) {
+		if (strcmp(log_level_name(level), name) == 0) {
+			return level;
+		}
+	}
+	return LOG_INFO;
+}

@@ -1,0 +1,169 @@
+#include "cli/view.h"
+
+#include "cli/request.h"
+#include "cli/table.h"
+
+static const struct table_column server_columns[] = {
+	{ "name", "SERVER", TABLE_TEXT, 0 },	 { "address", "ADDRESS", TABLE_TEXT, 4 },
+	{ "role", "ROLE", TABLE_TEXT, 0 },	 { "state", "STATE", TABLE_TEXT, 1 },
+	{ "lag_s", "LAG S", TABLE_NUMBER, 2 },	 { "behind", "BEHIND", TABLE_NUMBER, 3 },
+	{ "weight", "WEIGHT", TABLE_NUMBER, 6 }, { "version", "VERSION", TABLE_TEXT, 7 },
+	{ "gtid", "GTID", TABLE_LONG, 5 },	 { "health", "HEALTH", TABLE_HEALTH, 0 },
+	{ "problem", "PROBLEM", TABLE_TEXT, 0 },
+};
+
+static bool is_true(const json_t *object, const char *field)
+{
+	return json_is_true(json_object_get(object, field));
+}
+
+static void add_words(struct buf *out, const json_t *words, const char *separator)
+{
+	size_t index;
+	const json_t *word;
+	json_array_foreach(words, index, word)
+	{
+		const char *text = json_string_value(word);
+		buf_printf(out, "%s%s", index ? separator : "", text ? text : "?");
+	}
+}
+
+static void add_group_line(struct cli *cli, const json_t *status)
+{
+	struct buf *out = &cli->out;
+	const char *primary = request_text(status, "primary");
+	const char *state = request_text(status, "state_text");
+	bool healthy = is_true(status, "healthy");
+	buf_printf(out, "group %s: ", request_text(status, "group"));
+	table_add_health(&cli->term, healthy ? "ok" : "bad", healthy ? "healthy" : "not healthy",
+			 out);
+	buf_printf(out, ", %s, primary %s, epoch %" JSON_INTEGER_FORMAT "\n",
+		   state[0] ? state : request_text(status, "state"), primary[0] ? primary : "none",
+		   json_integer_value(json_object_get(status, "epoch")));
+	buf_printf(out, "policy %s", request_text(status, "policy"));
+	const json_t *sync_set = json_object_get(status, "sync_set");
+	if (json_array_size(sync_set)) {
+		buf_printf(out, ", %" JSON_INTEGER_FORMAT " acknowledgement(s) among ",
+			   json_integer_value(json_object_get(status, "acks")));
+		add_words(out, sync_set, ", ");
+	}
+	buf_printf(out, ", automatic failover %s\n",
+		   is_true(status, "paused") ? "off (paused)" : "on");
+	size_t index;
+	const json_t *why;
+	json_array_foreach(json_object_get(status, "why_not_healthy"), index, why)
+	{
+		buf_printf(out, "missing: %s\n",
+			   json_string_value(why) ? json_string_value(why) : "?");
+	}
+}
+
+/* host and port as one cell; a copy, since the rows are the caller's. */
+static json_t *rows_with_addresses(const json_t *servers)
+{
+	json_t *rows = json_array();
+	size_t index;
+	json_t *server;
+	json_array_foreach(servers, index, server)
+	{
+		json_t *row = json_copy(server);
+		(void)json_object_set_new(
+			row, "address",
+			json_sprintf("%s:%" JSON_INTEGER_FORMAT, request_text(server, "host"),
+				     json_integer_value(json_object_get(server, "port"))));
+		(void)json_array_append_new(rows, row);
+	}
+	return rows;
+}
+
+static void add_readiness(struct cli *cli, const json_t *readiness)
+{
+	const char *text = request_text(readiness, "text");
+	const json_t *blocked_by = json_object_get(readiness, "blocked_by");
+	if (text[0]) {
+		buf_printf(&cli->out, "if the primary died now: %s\n", text);
+	}
+	if (json_array_size(blocked_by) && !text[0]) {
+		buf_add_text(&cli->out, "if the primary died now: blocked by ");
+		add_words(&cli->out, blocked_by, "; ");
+		buf_add_char(&cli->out, '\n');
+	}
+}
+
+static void add_proxy(struct cli *cli, const json_t *proxy)
+{
+	json_int_t write_port = json_integer_value(json_object_get(proxy, "write_port"));
+	if (write_port) {
+		buf_printf(&cli->out,
+			   "proxy: writes on port %" JSON_INTEGER_FORMAT
+			   ", reads on port %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT
+			   " sessions\n",
+			   write_port, json_integer_value(json_object_get(proxy, "read_port")),
+			   json_integer_value(json_object_get(proxy, "sessions")));
+	}
+}
+
+void view_status(struct cli *cli, const json_t *status)
+{
+	const struct table_style style = { cli->term, cli->no_header, cli->wide };
+	json_t *rows = rows_with_addresses(json_object_get(status, "servers"));
+	const json_t *last = json_object_get(status, "last_failover");
+	add_group_line(cli, status);
+	table_print(&style, server_columns, sizeof(server_columns) / sizeof(server_columns[0]),
+		    rows, &cli->out);
+	json_decref(rows);
+	add_readiness(cli, json_object_get(status, "readiness"));
+	add_proxy(cli, json_object_get(status, "proxy"));
+	if (json_is_object(last) && json_object_size(last)) {
+		buf_add_text(&cli->out, "last change: ");
+		view_change(cli, last);
+	}
+}
+
+/* The phases that were reached; jansson keeps the order in which they stand. */
+static void add_phases(struct buf *out, json_t *phases)
+{
+	const char *name;
+	json_t *value;
+	bool first = true;
+	json_object_foreach(phases, name, value)
+	{
+		if (json_is_number(value)) {
+			buf_printf(out, "%s%s %.1f", first ? "  phases in ms: " : ", ", name,
+				   json_number_value(value));
+			first = false;
+		}
+	}
+	if (!first) {
+		buf_add_char(out, '\n');
+	}
+}
+
+static void add_loss(struct buf *out, const json_t *loss)
+{
+	const char *gtid = request_text(loss, "gtid");
+	const char *note = request_text(loss, "text");
+	if (!json_is_object(loss)) {
+		return;
+	}
+	buf_printf(out, "  lost: %s%s%s\n", gtid[0] ? gtid : "nothing", note[0] ? "; " : "", note);
+}
+
+void view_change(struct cli *cli, const json_t *report)
+{
+	struct buf *out = &cli->out;
+	const char *from = request_text(report, "from");
+	const char *to = request_text(report, "to");
+	const char *cause = request_text(report, "cause");
+	const char *end = request_text(report, "ended_because");
+	buf_printf(out, "%s from %s to %s, epoch %" JSON_INTEGER_FORMAT ", %.1f ms%s%s\n",
+		   request_text(report, "kind"), from[0] ? from : "none", to[0] ? to : "none",
+		   json_integer_value(json_object_get(report, "epoch")),
+		   json_number_value(json_object_get(report, "total_ms")), cause[0] ? ": " : "",
+		   cause);
+	if (end[0]) {
+		buf_printf(out, "  ended: %s\n", end);
+	}
+	add_phases(out, json_object_get(report, "phases_ms"));
+	add_loss(out, json_object_get(report, "loss"));
+}

@@ -1,0 +1,12 @@
+/* How groups, their servers and the reports of failovers look for people. */
+#pragma once
+
+#include <jansson.h>
+
+#include "cli/cli.h"
+
+/* The whole of a group.status result. */
+void view_status(struct cli *cli, const json_t *status);
+
+/* A failover's or switchover's report: who, phases in ms, loss. */
+void view_change(struct cli *cli, const json_t *report);

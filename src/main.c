@@ -1,0 +1,7 @@
+/* The one executable: finds the command, runs it. */
+#include "cli/cli.h"
+
+int main(int argc, char **argv)
+{
+	return cli_main(argc, argv);
+}
