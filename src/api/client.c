@@ -4,12 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "api/api_socket.h"
 #include "base/check.h"
-#include "base/mem.h"
-
-#include <unistd.h>
 
 enum {
 	CONNECT_TIMEOUT_MS = 5000,
@@ -146,9 +144,10 @@ static void set_up(const struct client *client, struct transfer *transfer, const
 static enum err check_socket(const struct client *client, struct err_ctx *err)
 {
 	int fd = -1;
-	enum err rc = api_socket_connect(client->socket_path, &fd, err);
+	struct err_ctx why = { 0 };
+	enum err rc = api_socket_connect(client->socket_path, &fd, &why);
 	if (rc != ERR_OK) {
-		return err_wrap(err, rc, "is `muster run` running?");
+		return err_set(err, rc, "%s; is `muster run` running?", why.text);
 	}
 	(void)close(fd);
 	return ERR_OK;
