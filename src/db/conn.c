@@ -41,6 +41,7 @@ struct conn {
 	enum reach reach;
 	struct buf sql; /* of conn_begin() */
 	uint32_t user_timeout_ms;
+	uint32_t notes;		       /* of db/server */
 	char target[TARGET_BYTES_MAX]; /* "db1:3306" */
 };
 
@@ -541,6 +542,11 @@ uint64_t conn_thread_id(const struct conn *conn)
 const char *conn_server_version(const struct conn *conn)
 {
 	return conn->mysql.server_version ? conn->mysql.server_version : "";
+}
+
+uint32_t *conn_notes(struct conn *conn)
+{
+	return &conn->notes;
 }
 
 uint64_t conn_now_us(const struct conn *conn)

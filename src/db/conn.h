@@ -86,7 +86,9 @@ int conn_fd(const struct conn *conn);
 bool conn_is_usable(const struct conn *conn);
 uint64_t conn_thread_id(const struct conn *conn);	  /* as in SHOW PROCESSLIST */
 const char *conn_server_version(const struct conn *conn); /* of the greeting, without "5.5.5-" */
-uint64_t conn_now_us(const struct conn *conn);		  /* of its clock */
+/* A word in which db/server remembers what it learnt of this server; 0 at first. */
+uint32_t *conn_notes(struct conn *conn);
+uint64_t conn_now_us(const struct conn *conn); /* of its clock */
 
 /* What the newest failed call proved; REACH_ANSWERS after a good one. */
 enum reach conn_reach(const struct conn *conn);

@@ -1,0 +1,94 @@
+/* What differs between the servers' dialects: one ops table per row of dialects.def.
+ *
+ * Nothing outside db/ includes this. Fields ending in _sql are whole statements; the functions are for
+ * what a text cannot say. Which of the two a server speaks is decided by its version text.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "db/conn.h"
+#include "db/server.h"
+#include "gtid/gtid_set.h"
+
+/* Names of the columns of the replication status. */
+struct dialect_columns {
+	const char *source_host;
+	const char *source_port;
+	const char *source_user;
+	const char *io_running;
+	const char *sql_running;
+	const char *lag;
+	const char *io_errno;
+	const char *io_error;
+	const char *sql_errno;
+	const char *sql_error;
+	const char *connect_retry;
+	const char *source_file;
+	const char *source_position;
+	const char *received; /* GTIDs received */
+};
+
+/* A global privilege of the manager's account, and what it is for. */
+struct dialect_privilege {
+	const char *name;
+	const char *purpose;
+};
+
+struct dialect {
+	enum gtid_flavor flavor;
+	const char *probe_sql;	   /* one row, one column: 1 when read only */
+	const char *read_only_sql; /* on */
+	const char *open_sql;	   /* off */
+	const char *executed_sql;  /* one row; all its columns together are what is executed */
+	const char *stop_sql;
+	const char *start_sql;
+	const char *stop_receiver_sql;
+	const char *start_receiver_sql;
+	const char *reset_sql; /* forget the source */
+	const char *replica_status_sql;
+	const char *replicas_sql;  /* as the primary knows them; columns Server_id, Host, Port */
+	const char *accounts_sql;  /* user, host, plugin, authentication string, locked */
+	const char *identified_by; /* between account and password in CREATE USER */
+	const char *replication_privileges;
+	const char *tables_privilege;	/* what the manager reads: ON this TO account */
+	const char *const *more_grants; /* "INSERT ON mysql.plugin" ...; ends with NULL */
+	const struct dialect_privilege *privileges; /* ends with a NULL name */
+	const struct dialect_columns *columns;
+	const char *default_plugin;
+
+	enum err (*read_status)(struct conn *conn, uint64_t deadline_us, struct server_status *ret,
+				struct err_ctx *err);
+	enum err (*set_semisync)(struct conn *conn, const struct semisync_wanted *wanted,
+				 uint64_t deadline_us, struct err_ctx *err);
+	enum err (*semisync_source_off)(struct conn *conn, uint64_t deadline_us,
+					struct err_ctx *err);
+	/* Appends what repoints: everything between stop and start. `configured`: has a source. */
+	void (*repoint_sql)(struct conn *conn, const struct repoint_options *options,
+			    bool configured, struct buf *sql);
+	/* Keeps read-only over a restart where the server can; NULL where it cannot. */
+	enum err (*keep_read_only)(struct conn *conn, uint64_t deadline_us, struct err_ctx *err);
+	/* Adds the findings that only this dialect has. */
+	enum err (*audit)(struct conn *conn, uint64_t deadline_us, struct server_findings *ret,
+			  struct err_ctx *err);
+};
+
+#define X(symbol, name, mark, oldest) extern const struct dialect symbol;
+#include "db/dialects.def"
+#undef X
+
+/* "10.11.19-MariaDB-0+deb12u1-log" gives 101119. ERR_PARSE. */
+MUST_CHECK enum err dialect_parse_version(struct str version, uint32_t *ret);
+
+/* The dialect of a version text. ERR_PARSE, or ERR_REFUSED when it is too old. */
+MUST_CHECK enum err dialect_choose(struct str version, const struct dialect **ret,
+				   struct err_ctx *err);
+
+/* The dialect's name in dialects.def. */
+const char *dialect_name(const struct dialect *dialect);
+
+/* The version number of the server at the other end; 0 when its text cannot be read. */
+uint32_t dialect_server_number(const struct conn *conn);

@@ -1,0 +1,12 @@
+/* What the files of server_*.c share. */
+#pragma once
+
+#include "base/buf.h"
+#include "db/dialect.h"
+
+MUST_CHECK enum err server_dialect(struct conn *conn, const struct dialect **ret,
+				   struct err_ctx *err);
+
+/* Appends "SET SESSION lock_wait_timeout=...;": a statement that waits for locks is not left behind
+ * to succeed long after the deadline. */
+void server_limit_lock_wait(struct conn *conn, uint64_t deadline_us, struct buf *sql);
