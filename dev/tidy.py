@@ -238,13 +238,18 @@ def check_header(path, text):
 
 
 def check_table(path, text):
+    """A table whose head says `X(a, b, c)` ... `sorted by b` has its rows in the order of b."""
     head = text.split("*/")[0] if text.startswith("/*") else ""
     if not re.search(r"\bsorted\b", head):
         return
+    columns = re.search(r"\w+\(([^)]*)\)", head)
+    by = re.search(r"sorted by (\w+)", head)
+    names = [name.strip() for name in columns.group(1).split(",")] if columns else []
+    index = names.index(by.group(1)) if by and by.group(1) in names else 0
     rows = [
-        (number, match.group(1))
+        (number, match.group(1).split(",")[index].strip())
         for number, line in enumerate(text.splitlines(), start=1)
-        if (match := re.match(r"[A-Z_]+\(([^,)]+)", line))
+        if (match := re.match(r"[A-Z_]+\((.+)", line))
     ]
     for (_, before), (number, row) in zip(rows, rows[1:]):
         if row < before:

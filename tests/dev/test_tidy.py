@@ -57,6 +57,8 @@ TEXTS = [
     ("src/db/a.h", "#pragma once\n\nstruct a {\n\tint (*call)(void);\n};\n", []),
     ("src/db/a.h", "#pragma once\n\nextern const struct a a_table[3];\n", []),
     ("src/db/a.def", "/* Rows, sorted by name. */\nX(b, 1)\nX(a, 2)\n", ["sorted"]),
+    ("src/db/a.def", "/* X(b, a) - sorted by a. */\nX(2, 1)\nX(1, 2)\n", []),
+    ("src/db/a.def", "/* X(b, a) - sorted by a. */\nX(1, 2)\nX(2, 1)\n", ["sorted"]),
     ("src/db/a.def", "/* Rows, in order of use. */\nX(b, 1)\nX(a, 2)\n", []),
 ]
 
