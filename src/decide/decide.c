@@ -42,8 +42,8 @@ static void begin_epoch(struct record *record, const struct facts *facts, uint64
 	}
 	/* A server that answers (rule 230) has been through its recovery already. */
 	if (record->previous != SERVER_NONE) {
-		record->servers[record->previous].may_rewind = record->acks > 0 &&
-							       !(facts->set & FACT_SHUT);
+		record->servers[record->previous].may_rewind =
+			record->acks > 0 && !(facts->set & FACT_SHUT);
 	}
 	record->cooldown_until_us = facts->set & FACT_ORDERED ? 0 : now_us + cooldown_us;
 }
@@ -157,7 +157,8 @@ static void act_on_server(struct record *record, const struct observation *seen,
 
 /* All servers but the primary, by the second table. */
 static void tend_servers(struct record *record, const struct observation *seen,
-			 const struct decide_options *options, uint64_t now_us, struct decision *ret)
+			 const struct decide_options *options, uint64_t now_us,
+			 struct decision *ret)
 {
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		if (i == record->primary) {
@@ -191,7 +192,8 @@ static void revoke_servers(const struct record *record, const struct observation
 			if (!is_done(seen, i, STEP_FENCE)) {
 				want(ret, i, STEP_FENCE, "nothing may be acknowledged any more");
 			} else if (i != record->previous && !is_done(seen, i, STEP_STOP_RECEIVER)) {
-				want(ret, i, STEP_STOP_RECEIVER, "nothing may be acknowledged any more");
+				want(ret, i, STEP_STOP_RECEIVER,
+				     "nothing may be acknowledged any more");
 			}
 		} else if (!is_done(seen, i, STEP_STOP_RECEIVER)) {
 			want(ret, i, STEP_STOP_RECEIVER, "nothing may be acknowledged any more");
@@ -224,7 +226,8 @@ static void freeze_primary(const struct record *record, const struct observation
 }
 
 static void tend_primary(struct record *record, const struct observation *seen,
-			 const struct decide_options *options, uint64_t now_us, struct decision *ret)
+			 const struct decide_options *options, uint64_t now_us,
+			 struct decision *ret)
 {
 	ret->promise_why = promise_update(record, seen, options, now_us);
 	ret->changed = ret->changed || ret->promise_why;

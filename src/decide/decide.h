@@ -13,10 +13,11 @@ struct decision {
 	const struct rule *rule; /* the row that matched */
 	struct facts facts;
 	bool changed; /* the record has to be stored before a step is started or a route is published */
-	bool moved;   /* state or epoch changed: decide again after storing */
+	bool moved;		      /* state or epoch changed: decide again after storing */
 	enum step steps[SERVERS_MAX]; /* for each server what to do now; STEP_NONE: nothing */
 	const char *steps_why[SERVERS_MAX];
-	const struct server_rule *server_rules[SERVERS_MAX]; /* rows that matched; NULL: not looked at */
+	const struct server_rule
+		*server_rules[SERVERS_MAX]; /* rows that matched; NULL: not looked at */
 	const char *promise_why; /* why sync set or acks changed without a row; NULL: they didn't */
 };
 

@@ -63,7 +63,7 @@ static uint32_t silenced_servers(const struct record *record, const struct obser
 
 /* Who takes part. */
 struct electorate {
-	uint32_t silenced;  /* bit i: server i was reached and can neither acknowledge nor receive */
+	uint32_t silenced; /* bit i: server i was reached and can neither acknowledge nor receive */
 	uint32_t answering; /* bit i: server i answers and is not kept out */
 	uint32_t lost;	    /* the primary that was lost; SERVER_NONE when there was none */
 	bool late;	    /* the time to wait for the answering ones is over */
@@ -139,8 +139,9 @@ static bool is_complete(const struct record *record, const struct electorate *fr
 		return true;
 	}
 	if (record->acks == 0) {
-		(void)snprintf(missing, missing_bytes,
-			       "the primary committed alone: only it is certain to have every commit");
+		(void)snprintf(
+			missing, missing_bytes,
+			"the primary committed alone: only it is certain to have every commit");
 		return false;
 	}
 	uint32_t have = count_bits(record->sync_set & silenced);
@@ -149,7 +150,8 @@ static bool is_complete(const struct record *record, const struct electorate *fr
 		char names[160];
 		list_names(record, record->sync_set & ~silenced, names, sizeof(names));
 		(void)snprintf(missing, missing_bytes,
-			       "an acknowledged commit may be on %s alone, which can't be reached", names);
+			       "an acknowledged commit may be on %s alone, which can't be reached",
+			       names);
 		return false;
 	}
 	return true;
@@ -164,14 +166,16 @@ static uint32_t find_best(const struct record *record, const struct observation 
 		if (!(silenced & (1u << i))) {
 			continue;
 		}
-		if (best == SERVER_NONE || gtid_set_contains(&seen->servers[i].status.received,
-							     &seen->servers[best].status.received)) {
+		if (best == SERVER_NONE ||
+		    gtid_set_contains(&seen->servers[i].status.received,
+				      &seen->servers[best].status.received)) {
 			best = i;
 		}
 	}
 	for (uint32_t i = 0; i < record->server_count && best != SERVER_NONE; i++) {
-		if ((silenced & (1u << i)) && !gtid_set_contains(&seen->servers[best].status.received,
-								 &seen->servers[i].status.received)) {
+		if ((silenced & (1u << i)) &&
+		    !gtid_set_contains(&seen->servers[best].status.received,
+				       &seen->servers[i].status.received)) {
 			return SERVER_NONE;
 		}
 	}

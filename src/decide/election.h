@@ -7,9 +7,10 @@
 #include "decide/record.h"
 
 struct election {
-	bool complete;	    /* no acknowledged commit can be outside of the servers that were stopped */
-	bool safe;	    /* the candidate has all of theirs, and the record's base */
-	uint32_t best;	    /* the one that received the most; SERVER_NONE: none, or they contradict each other */
+	bool complete; /* no acknowledged commit can be outside of the servers that were stopped */
+	bool safe;     /* the candidate has all of theirs, and the record's base */
+	uint32_t
+		best; /* the one that received the most; SERVER_NONE: none, or they contradict each other */
 	uint32_t candidate; /* SERVER_NONE when not safe */
 	char missing[256];  /* why not complete or not safe; "" otherwise */
 };

@@ -6,8 +6,9 @@
 #include "decide/election.h"
 
 static const char *const fact_names[FACT_COUNT_] = {
-	"GONE",	    "MAY_FAIL_OVER", "ORDERED", "SHUT",	 "COMPLETE", "SAFE",    "APPLIED",   "PATHS_CLOSED",
-	"WRITABLE", "DEADLINE",	     "ASKED",	"FIT",	 "DRAINED",  "FROZEN", "CAUGHT_UP",
+	"GONE",	 "MAY_FAIL_OVER", "ORDERED",	  "SHUT",     "COMPLETE",
+	"SAFE",	 "APPLIED",	  "PATHS_CLOSED", "WRITABLE", "DEADLINE",
+	"ASKED", "FIT",		  "DRAINED",	  "FROZEN",   "CAUGHT_UP",
 };
 
 const char *fact_name(uint32_t bit_index)
@@ -69,7 +70,8 @@ int facts_streams_lost(const struct record *record, const struct observation *se
 			continue;
 		}
 		const struct observation_server *one = &seen->servers[i];
-		uint64_t heard_us = one->stream_us > seen->started_us ? one->stream_us : seen->started_us;
+		uint64_t heard_us =
+			one->stream_us > seen->started_us ? one->stream_us : seen->started_us;
 		if (one->status_us <= seen->servers[record->primary].answered_us) {
 			unasked = true;
 		} else if (one->status.replica.io != IO_YES ||
@@ -103,9 +105,11 @@ static void find_primary_facts(const struct record *record, const struct observa
 		if (lost > 0) {
 			ret->set |= FACT_GONE;
 		} else if (lost < 0) {
-			missing(ret, "the primary can't be reached from here, but a replica still receives from it");
+			missing(ret, "the primary can't be reached from here, but a replica still "
+				     "receives from it");
 		} else {
-			missing(ret, "the primary can't be reached, and no replica can confirm that it is gone");
+			missing(ret, "the primary can't be reached, and no replica can confirm "
+				     "that it is gone");
 		}
 	}
 	if (facts_answers(seen, primary)) {
@@ -127,7 +131,8 @@ static void find_failover_facts(const struct record *record, const struct observ
 	} else if (record->paused) {
 		missing(ret, "automatic failover is paused");
 	} else if (record->cooldown_until_us > now_us) {
-		missing(ret, "cooling down after a failover, and the group has not been healthy since");
+		missing(ret,
+			"cooling down after a failover, and the group has not been healthy since");
 	} else {
 		ret->set |= FACT_MAY_FAIL_OVER;
 	}
@@ -157,13 +162,14 @@ static uint32_t find_successor(const struct record *record, const struct observa
 {
 	uint32_t best = SERVER_NONE;
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		if (i == record->primary || (record->ask_server != SERVER_NONE && record->ask_server != i)) {
+		if (i == record->primary ||
+		    (record->ask_server != SERVER_NONE && record->ask_server != i)) {
 			continue;
 		}
 		const struct replica_status *replica = &seen->servers[i].status.replica;
 		const char *unfit = election_unfit(record, seen, i);
-		if (!unfit && (!facts_follows(record, seen, i, record->primary) || replica->io != IO_YES ||
-			       !replica->sql_running)) {
+		if (!unfit && (!facts_follows(record, seen, i, record->primary) ||
+			       replica->io != IO_YES || !replica->sql_running)) {
 			unfit = "does not replicate from the primary";
 		}
 		if (!unfit && record->acks > 0 && !record_is_member(record, i)) {

@@ -8,21 +8,25 @@
 #include "decide/record.h"
 
 enum fact {
-	FACT_GONE = 1u << 0,	     /* the primary is dead or silent, and every witness lost it too */
+	FACT_GONE = 1u << 0, /* the primary is dead or silent, and every witness lost it too */
 	FACT_MAY_FAIL_OVER = 1u << 1, /* not paused, not cooling down; or a person ordered it */
-	FACT_ORDERED = 1u << 2,	     /* a person ordered a failover */
-	FACT_SHUT = 1u << 3,	     /* the primary answers and is read-only though nobody here asked for it */
-	FACT_COMPLETE = 1u << 4,     /* enough of the sync set stopped receiving: no acknowledged commit is elsewhere */
-	FACT_SAFE = 1u << 5,	     /* a fit candidate holds all that those hold, and the base */
-	FACT_APPLIED = 1u << 6,	     /* the candidate has applied all that it received */
-	FACT_PATHS_CLOSED = 1u << 7, /* every node that may route to the old primary holds, at this epoch */
-	FACT_WRITABLE = 1u << 8,     /* the primary of this epoch takes writes */
-	FACT_DEADLINE = 1u << 9,     /* the state has lasted as long as it may */
-	FACT_ASKED = 1u << 10,	     /* a planned switchover is asked for */
-	FACT_FIT = 1u << 11,	     /* the server to switch to can take over */
-	FACT_DRAINED = 1u << 12,     /* all nodes hold and no transaction is open on the primary */
-	FACT_FROZEN = 1u << 13,	     /* the old primary is read-only since this switchover */
-	FACT_CAUGHT_UP = 1u << 14,   /* the candidate has applied all that the frozen primary has */
+	FACT_ORDERED = 1u << 2,	      /* a person ordered a failover */
+	FACT_SHUT =
+		1u << 3, /* the primary answers and is read-only though nobody here asked for it */
+	FACT_COMPLETE =
+		1u
+		<< 4, /* enough of the sync set stopped receiving: no acknowledged commit is elsewhere */
+	FACT_SAFE = 1u << 5,	/* a fit candidate holds all that those hold, and the base */
+	FACT_APPLIED = 1u << 6, /* the candidate has applied all that it received */
+	FACT_PATHS_CLOSED =
+		1u << 7, /* every node that may route to the old primary holds, at this epoch */
+	FACT_WRITABLE = 1u << 8,   /* the primary of this epoch takes writes */
+	FACT_DEADLINE = 1u << 9,   /* the state has lasted as long as it may */
+	FACT_ASKED = 1u << 10,	   /* a planned switchover is asked for */
+	FACT_FIT = 1u << 11,	   /* the server to switch to can take over */
+	FACT_DRAINED = 1u << 12,   /* all nodes hold and no transaction is open on the primary */
+	FACT_FROZEN = 1u << 13,	   /* the old primary is read-only since this switchover */
+	FACT_CAUGHT_UP = 1u << 14, /* the candidate has applied all that the frozen primary has */
 	FACT_COUNT_ = 15,
 };
 
@@ -31,7 +35,7 @@ struct facts {
 	uint32_t set;	    /* bits of enum fact */
 	uint32_t candidate; /* SERVER_NONE when there is none */
 	/* Why a fact is missing, for people; "" when it isn't. NUL-terminated. */
-	char missing[256];
+	char missing[240];
 };
 
 void facts_find(const struct record *record, const struct observation *seen,

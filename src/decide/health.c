@@ -39,7 +39,8 @@ static const char *replica_problem(const struct record *record, const struct obs
 		return replica->sql_error;
 	}
 	if (replica->io != IO_YES) {
-		return replica->io == IO_CONNECTING ? "is connecting to the primary" : "its receiver is stopped";
+		return replica->io == IO_CONNECTING ? "is connecting to the primary"
+						    : "its receiver is stopped";
 	}
 	if (!replica->sql_running) {
 		return "its applier is stopped";

@@ -12,9 +12,9 @@
 #include "gtid/gtid_set.h"
 
 enum {
-	SERVERS_MAX = 16,	  /* servers of one group */
-	NAME_BYTES_MAX = 64,	  /* of a server or group, with the NUL */
-	HOST_BYTES_MAX = 256,	  /* of a host name or address, with the NUL */
+	SERVERS_MAX = 16,     /* servers of one group */
+	NAME_BYTES_MAX = 64,  /* of a server or group, with the NUL */
+	HOST_BYTES_MAX = 256, /* of a host name or address, with the NUL */
 	SERVER_UUID_BYTES_MAX = 40,
 	VERSION_BYTES_MAX = 64,
 	SERVER_ERROR_BYTES_MAX = 256,
@@ -40,8 +40,8 @@ struct replica_status {
 	bool configured; /* it has a source set; all below is zero otherwise */
 	char source_host[HOST_BYTES_MAX];
 	uint16_t source_port;
-	enum io_state io; /* the thread that receives */
-	bool sql_running; /* the thread that applies */
+	enum io_state io;   /* the thread that receives */
+	bool sql_running;   /* the thread that applies */
 	bool gtid_position; /* MariaDB Using_Gtid=Slave_Pos, MySQL Auto_Position=1 */
 	bool filtered;	    /* any replication filter is set */
 	uint32_t delay_s;   /* configured delay (SQL_Delay) */
@@ -60,9 +60,9 @@ struct semisync_status {
 	bool source_enabled; /* waits for acknowledgements when it is a primary */
 	bool source_active;  /* ..._status = ON: not degraded to asynchronous */
 	uint64_t source_timeout_ms;
-	uint32_t source_clients;     /* replicas that acknowledge, as the primary counts them */
-	uint32_t source_wait_count;  /* acknowledgements a commit needs; MariaDB: 1 */
-	bool source_after_sync;	     /* wait point AFTER_SYNC */
+	uint32_t source_clients;       /* replicas that acknowledge, as the primary counts them */
+	uint32_t source_wait_count;    /* acknowledgements a commit needs; MariaDB: 1 */
+	bool source_after_sync;	       /* wait point AFTER_SYNC */
 	uint32_t source_wait_sessions; /* sessions waiting now */
 	bool replica_enabled;
 	bool replica_active; /* the stream in force acknowledges */
@@ -99,20 +99,21 @@ struct observation_server {
 	uint64_t answered_us; /* when it last answered a query; 0: never */
 	uint64_t status_us;   /* when the newest `status` was asked for; 0: never, status is void */
 	uint64_t stream_us;   /* when received_ticks was last seen to grow; 0: never */
-	uint32_t steps_done; /* bit STEP_x: carried out in the record's present stage */
+	uint32_t steps_done;  /* bit STEP_x: carried out in the record's present stage */
 	struct server_status status;
 };
 
 /* What the nodes that route say: all of them together. */
 struct observation_routes {
-	uint64_t epoch;		   /* lowest epoch that all have put in force */
-	uint64_t revision;	   /* lowest revision within that epoch */
-	bool held;		   /* at that revision: no node lets a new transaction through */
+	uint64_t epoch;		    /* lowest epoch that all have put in force */
+	uint64_t revision;	    /* lowest revision within that epoch */
+	bool held;		    /* at that revision: no node lets a new transaction through */
 	uint32_t transactions_open; /* client transactions still running on the old primary */
 };
 
 struct observation {
-	uint64_t started_us; /* since when the observer has watched without a gap; older evidence is void */
+	uint64_t
+		started_us; /* since when the observer has watched without a gap; older evidence is void */
 	struct observation_server servers[SERVERS_MAX]; /* same index as record.servers */
 	struct observation_routes routes;
 };

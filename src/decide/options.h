@@ -4,14 +4,15 @@
 #include <stdint.h>
 
 struct decide_options {
-	uint64_t silence_us;	    /* the primary hasn't answered for so long: silent */
-	uint64_t stream_silence_us; /* nothing (heartbeats come often) came over a stream for so long: lost */
-	uint64_t revoke_us;	    /* to reach enough of the sync set, before the failover is refused */
-	uint64_t open_us;	    /* to make the new primary, before another one is looked for */
-	uint64_t drain_us;	    /* switchover: for open transactions to end */
-	uint64_t freeze_us;	    /* switchover: for read-only and catch-up */
-	uint64_t undo_us;	    /* switchover: to reopen the old primary */
-	uint64_t alone_us;	    /* no replica acknowledges for so long: the primary goes on alone */
-	uint64_t extra_us;	    /* transactions too many are believed after so long */
-	uint64_t cooldown_us;	    /* between two automatic failovers, unless healthy in between */
+	uint64_t silence_us; /* the primary hasn't answered for so long: silent */
+	uint64_t
+		stream_silence_us; /* nothing (heartbeats come often) came over a stream for so long: lost */
+	uint64_t revoke_us;   /* to reach enough of the sync set, before the failover is refused */
+	uint64_t open_us;     /* to make the new primary, before another one is looked for */
+	uint64_t drain_us;    /* switchover: for open transactions to end */
+	uint64_t freeze_us;   /* switchover: for read-only and catch-up */
+	uint64_t undo_us;     /* switchover: to reopen the old primary */
+	uint64_t alone_us;    /* no replica acknowledges for so long: the primary goes on alone */
+	uint64_t extra_us;    /* transactions too many are believed after so long */
+	uint64_t cooldown_us; /* between two automatic failovers, unless healthy in between */
 };

@@ -3,8 +3,9 @@
 #include <string.h>
 
 static const char *const policy_names[POLICY_COUNT_] = { "async", "lossless" };
-static const char *const state_names[GROUP_STATE_COUNT_] = { "forming",	 "steady",   "revoking", "refused",
-							      "opening", "draining", "freezing", "undoing" };
+static const char *const state_names[GROUP_STATE_COUNT_] = { "forming",	 "steady",  "revoking",
+							     "refused",	 "opening", "draining",
+							     "freezing", "undoing" };
 static const char *const ask_names[ASK_COUNT_] = { "none", "switchover", "failover" };
 
 void record_init(struct record *record)

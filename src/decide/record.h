@@ -23,8 +23,8 @@ enum group_state {
 	GROUP_FORMING,	/* no primary has been made yet */
 	GROUP_STEADY,	/* the primary of this epoch takes writes */
 	GROUP_REVOKING, /* the old primary loses the power to acknowledge; the candidate is found */
-	GROUP_REFUSED,	/* no safe candidate: waits for servers to come back or a person to decide */
-	GROUP_OPENING,	/* the new primary is made */
+	GROUP_REFUSED, /* no safe candidate: waits for servers to come back or a person to decide */
+	GROUP_OPENING, /* the new primary is made */
 	GROUP_DRAINING, /* switchover: new transactions are held, the running ones end */
 	GROUP_FREEZING, /* switchover: the old primary is read-only, the candidate catches up */
 	GROUP_UNDOING,	/* switchover given up: the old primary opens again */
@@ -42,9 +42,9 @@ struct record_server {
 	char name[NAME_BYTES_MAX];
 	char host[HOST_BYTES_MAX];
 	uint16_t port;
-	uint32_t weight;     /* share of the readers, and preference as a candidate */
+	uint32_t weight; /* share of the readers, and preference as a candidate */
 	bool never_promote;
-	bool diverged;	     /* has transactions that the primary lacks; kept out */
+	bool diverged;	       /* has transactions that the primary lacks; kept out */
 	struct gtid_set extra; /* of a diverged one: what it has too much */
 	/* A former primary that fell over while `acks` was promised, and was not seen alive since: the tail of
 	 * its binary log that the present primary lacks was never acknowledged, so it may be taken back. */
@@ -54,7 +54,7 @@ struct record_server {
 struct record {
 	char group[NAME_BYTES_MAX];
 	enum policy policy;
-	bool paused; /* no automatic failover */
+	bool paused;	  /* no automatic failover */
 	uint64_t version; /* grows with each change that has to be stored */
 	uint64_t epoch;
 	enum group_state state;
@@ -64,7 +64,7 @@ struct record {
 	uint32_t acks;	   /* acknowledgements that a commit needs; 0: the primary commits alone */
 	struct gtid_set base; /* what was acknowledged before sync_set and acks came into force */
 	enum ask ask;
-	uint32_t ask_server;   /* SERVER_NONE: the best */
+	uint32_t ask_server; /* SERVER_NONE: the best */
 	bool ask_accept_loss;
 	uint32_t server_count;
 	struct record_server servers[SERVERS_MAX];
@@ -72,9 +72,11 @@ struct record {
 	/* Not stored: set anew when the record is loaded. */
 	uint64_t stage; /* grows with each change of state: results of steps belong to one stage */
 	uint64_t state_since_us;
-	uint64_t cooldown_until_us;	      /* no automatic failover before; 0: none */
-	uint64_t clients_none_since_us;	      /* the primary counts no acknowledging replica since; 0: it does */
-	uint64_t extra_since_us[SERVERS_MAX]; /* server i shows transactions that the primary lacks since; 0: not */
+	uint64_t cooldown_until_us; /* no automatic failover before; 0: none */
+	uint64_t
+		clients_none_since_us; /* the primary counts no acknowledging replica since; 0: it does */
+	uint64_t extra_since_us
+		[SERVERS_MAX]; /* server i shows transactions that the primary lacks since; 0: not */
 };
 
 /* An empty record; `fini` releases the GTID sets. */
@@ -87,9 +89,9 @@ void record_copy(struct record *to, const struct record *from);
 /* The index of the server of that name, SERVER_NONE when there is none. */
 uint32_t record_find(const struct record *record, const char *name);
 
-const char *policy_name(enum policy policy);	     /* "lossless" */
+const char *policy_name(enum policy policy);	      /* "lossless" */
 const char *group_state_name(enum group_state state); /* "steady" */
-const char *ask_name(enum ask ask);		     /* "switchover" */
+const char *ask_name(enum ask ask);		      /* "switchover" */
 
 static inline bool record_is_member(const struct record *record, uint32_t server)
 {

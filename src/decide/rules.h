@@ -11,7 +11,7 @@
 enum act {
 	ACT_NONE,
 	ACT_NEW_EPOCH, /* raise the epoch: the primary becomes the previous one, nobody is primary */
-	ACT_ELECT,     /* the candidate becomes primary of the epoch; sync set, acks and base are set for it */
+	ACT_ELECT, /* the candidate becomes primary of the epoch; sync set, acks and base are set for it */
 	ACT_HAND_OVER, /* raise the epoch and make the candidate primary: the planned way */
 	ACT_GIVE_UP,   /* forget what was asked for, and say why */
 	ACT_SETTLE,    /* what was asked for is done */

@@ -31,9 +31,9 @@ const struct server_rule server_rules[] = {
 const uint32_t server_rules_count = sizeof(server_rules) / sizeof(server_rules[0]);
 
 static const char *const names[SERVER_FACT_COUNT_] = {
-	"ANSWERS", "DEAD",	"WRITABLE", "SUBSET",	   "EXTRA", "DIVERGED",	   "STRAY",
-	"STOPPED", "RUNNING",	"CAUGHT_UP", "MEMBER",	   "ACKS",  "SILENT_ACKS", "WAITS",
-	"REPLICATING", "PROMISED", "ALONE", "IS_ASYNC", "COVERED",
+	"ANSWERS",     "DEAD",	   "WRITABLE",	"SUBSET",   "EXTRA",   "DIVERGED",    "STRAY",
+	"STOPPED",     "RUNNING",  "CAUGHT_UP", "MEMBER",   "ACKS",    "SILENT_ACKS", "WAITS",
+	"REPLICATING", "PROMISED", "ALONE",	"IS_ASYNC", "COVERED",
 };
 
 const char *server_fact_name(uint32_t bit_index)
@@ -116,7 +116,8 @@ static uint32_t stream_facts(const struct record *record, const struct observati
 		set |= SERVER_RUNNING;
 		set |= status->semisync.replica_active ? SERVER_ACKS : SERVER_SILENT_ACKS;
 	}
-	bool io_stopped = replica->io == IO_NO && (replica->io_errno == 0 || is_network_errno(replica->io_errno));
+	bool io_stopped = replica->io == IO_NO &&
+			  (replica->io_errno == 0 || is_network_errno(replica->io_errno));
 	bool sql_stopped = !replica->sql_running && replica->sql_errno == 0;
 	if (io_stopped || sql_stopped) {
 		set |= SERVER_STOPPED;

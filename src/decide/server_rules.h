@@ -7,24 +7,26 @@
 
 enum server_fact {
 	SERVER_ANSWERS = 1u << 0,
-	SERVER_DEAD = 1u << 1,	      /* no process: it can acknowledge nothing */
+	SERVER_DEAD = 1u << 1, /* no process: it can acknowledge nothing */
 	SERVER_WRITABLE = 1u << 2,
-	SERVER_SUBSET = 1u << 3,      /* the primary has all that it has */
-	SERVER_EXTRA = 1u << 4,	      /* it has what the primary lacks, for long enough to be believed */
-	SERVER_DIVERGED = 1u << 5,    /* on the record as such */
-	SERVER_STRAY = 1u << 6,	      /* replicates from somewhere else, or not by GTID, or not at all */
-	SERVER_STOPPED = 1u << 7,     /* follows the primary, but a thread is stopped without an error */
-	SERVER_RUNNING = 1u << 8,     /* follows the primary, both threads run */
-	SERVER_CAUGHT_UP = 1u << 9,   /* received all that the primary had when it was last looked at */
-	SERVER_MEMBER = 1u << 10,     /* of the sync set */
-	SERVER_ACKS = 1u << 11,	      /* its stream acknowledges */
+	SERVER_SUBSET = 1u << 3, /* the primary has all that it has */
+	SERVER_EXTRA = 1u << 4,	 /* it has what the primary lacks, for long enough to be believed */
+	SERVER_DIVERGED = 1u << 5, /* on the record as such */
+	SERVER_STRAY = 1u << 6, /* replicates from somewhere else, or not by GTID, or not at all */
+	SERVER_STOPPED =
+		1u << 7, /* follows the primary, but a thread is stopped without an error */
+	SERVER_RUNNING = 1u << 8, /* follows the primary, both threads run */
+	SERVER_CAUGHT_UP =
+		1u << 9,	  /* received all that the primary had when it was last looked at */
+	SERVER_MEMBER = 1u << 10, /* of the sync set */
+	SERVER_ACKS = 1u << 11,	  /* its stream acknowledges */
 	SERVER_SILENT_ACKS = 1u << 12, /* its stream does not acknowledge */
-	SERVER_WAITS = 1u << 13,      /* it would wait for acknowledgements though it is a replica */
+	SERVER_WAITS = 1u << 13, /* it would wait for acknowledgements though it is a replica */
 	SERVER_REPLICATING = 1u << 14, /* some replication thread runs */
-	GROUP_PROMISED = 1u << 15,    /* lossless, and acks > 0 is on the record */
-	GROUP_ALONE = 1u << 16,	      /* lossless, and acks = 0 is on the record */
+	GROUP_PROMISED = 1u << 15,     /* lossless, and acks > 0 is on the record */
+	GROUP_ALONE = 1u << 16,	       /* lossless, and acks = 0 is on the record */
 	GROUP_IS_ASYNC = 1u << 17,
-	GROUP_COVERED = 1u << 18,     /* another member has received all, since this one died */
+	GROUP_COVERED = 1u << 18, /* another member has received all, since this one died */
 	SERVER_FACT_COUNT_ = 19
 };
 

@@ -29,20 +29,21 @@ struct manager_accounts {
 
 struct manager_options {
 	struct manager_accounts accounts;
-	uint32_t probe_interval_ms;   /* between two status reads of a server */
-	uint32_t probe_timeout_ms;    /* a contact without an answer after it is a miss */
-	uint32_t silence_ms;	      /* a server that hasn't answered for so long is silent */
-	uint32_t step_timeout_ms;     /* longest time for one step on one server */
-	uint32_t failover_cooldown_s; /* no second automatic failover for so long, unless healthy since */
-	uint32_t drain_ms;	      /* switchover: open transactions may take so long to end */
-	uint32_t freeze_ms;	      /* switchover: read-only and catch-up, together */
-	uint32_t lag_limit_s;	      /* a replica behind by more serves no reads */
-	uint32_t heartbeat_ms;	      /* of the replication streams */
-	uint32_t net_timeout_s;	      /* of the replication streams */
-	struct store *store;	      /* the manager thread's from now on; closed by the caller at the end */
-	struct proxy *proxy;	      /* the local proxy, or NULL */
+	uint32_t probe_interval_ms; /* between two status reads of a server */
+	uint32_t probe_timeout_ms;  /* a contact without an answer after it is a miss */
+	uint32_t silence_ms;	    /* a server that hasn't answered for so long is silent */
+	uint32_t step_timeout_ms;   /* longest time for one step on one server */
+	uint32_t
+		failover_cooldown_s; /* no second automatic failover for so long, unless healthy since */
+	uint32_t drain_ms;	     /* switchover: open transactions may take so long to end */
+	uint32_t freeze_ms;	     /* switchover: read-only and catch-up, together */
+	uint32_t lag_limit_s;	     /* a replica behind by more serves no reads */
+	uint32_t heartbeat_ms;	     /* of the replication streams */
+	uint32_t net_timeout_s;	     /* of the replication streams */
+	struct store *store; /* the manager thread's from now on; closed by the caller at the end */
+	struct proxy *proxy; /* the local proxy, or NULL */
 	char proxy_group[ROUTE_NAME_BYTES_MAX]; /* the group that the local proxy serves */
-	uint16_t write_port;	      /* of the local proxy, for status; 0: none */
+	uint16_t write_port;			/* of the local proxy, for status; 0: none */
 	uint16_t read_port;
 	const struct clock *clock;
 	const struct log *log;
@@ -66,7 +67,8 @@ MUST_CHECK enum err manager_call(struct manager *manager, const char *method, js
 
 /* Events with an id greater than after_id, oldest first, at most `limit`: a JSON array (new reference).
  * group: only of that group, NULL: all. Thread-safe. */
-json_t *manager_events(struct manager *manager, const char *group, uint64_t after_id, uint32_t limit);
+json_t *manager_events(struct manager *manager, const char *group, uint64_t after_id,
+		       uint32_t limit);
 
 /* Blocks until there is an event with an id greater than after_id or timeout_us has passed; false when
  * none came or the manager is stopping. Thread-safe. */

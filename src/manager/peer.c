@@ -17,9 +17,10 @@
 #include "db/server.h"
 #include "manager/account_read.h"
 #include "manager/step_run.h"
+#include "os/thread.h"
 
 enum {
-	RETRY_FIRST_MS = 1,  /* a refused contact is tried again at once: twice refused is dead */
+	RETRY_FIRST_MS = 1, /* a refused contact is tried again at once: twice refused is dead */
 	RETRY_NEXT_MS = 20,
 	WARM_INTERVAL_MS = 500, /* the actor looks after its idle connection */
 };
@@ -36,8 +37,8 @@ struct peer {
 	atomic_uint interval_ms;
 	atomic_bool busy;
 	int wake_fd; /* wakes the watcher */
-	pthread_t watcher;
-	pthread_t actor;
+	struct thread watcher;
+	struct thread actor;
 
 	pthread_mutex_t mutex; /* guards what follows, between manager and actor */
 	pthread_cond_t wanted;
@@ -99,8 +100,8 @@ static void report(struct peer *peer, const struct watch *watch, struct sighting
 	peer->options.on_sighting(peer->options.ctx, peer, sighting);
 }
 
-static void report_miss(struct peer *peer, struct watch *watch, enum reach reach, uint64_t contact_us,
-			const char *words)
+static void report_miss(struct peer *peer, struct watch *watch, enum reach reach,
+			uint64_t contact_us, const char *words)
 {
 	watch->misses++;
 	struct sighting *sighting = mem_need(sizeof(*sighting));
@@ -134,7 +135,8 @@ static bool contact(struct peer *peer, struct watch *watch)
 	enum reach reach = REACH_UNKNOWN;
 	if (!watch->conn) {
 		const struct conn_options options = contact_options(peer);
-		enum err rc = conn_open(&options, probe_deadline_us(peer), &watch->conn, &reach, &err);
+		enum err rc =
+			conn_open(&options, probe_deadline_us(peer), &watch->conn, &reach, &err);
 		if (rc != ERR_OK) {
 			report_miss(peer, watch, reach, begun_us, err_text(rc, &err));
 			return false;
@@ -143,7 +145,8 @@ static bool contact(struct peer *peer, struct watch *watch)
 	}
 	struct sighting *sighting = mem_need(sizeof(*sighting));
 	server_status_init(&sighting->status);
-	enum err rc = server_read_status(watch->conn, probe_deadline_us(peer), &sighting->status, &err);
+	enum err rc =
+		server_read_status(watch->conn, probe_deadline_us(peer), &sighting->status, &err);
 	if (rc != ERR_OK) {
 		sighting = sighting_free(sighting);
 		reach = conn_reach(watch->conn);
@@ -180,7 +183,8 @@ static void wait_for_next(struct peer *peer, struct watch *watch, uint32_t wait_
 	if (fds[1].revents) {
 		/* Ended by the server, or killed there: the contact that follows at once tells which. */
 		watch->conn = conn_close(watch->conn);
-		report_miss(peer, watch, REACH_UNKNOWN, now_us(peer), "the server ended the connection");
+		report_miss(peer, watch, REACH_UNKNOWN, now_us(peer),
+			    "the server ended the connection");
 	}
 }
 
@@ -194,7 +198,7 @@ static uint32_t wait_ms(const struct peer *peer, const struct watch *watch, bool
 	return watch->misses > 20 ? interval_ms : retry_ms;
 }
 
-static void *watch_main(void *arg)
+static void watch_main(void *arg)
 {
 	struct peer *peer = arg;
 	struct watch watch = { 0 };
@@ -207,7 +211,6 @@ static void *watch_main(void *arg)
 		}
 	}
 	watch.conn = conn_close(watch.conn);
-	return NULL;
 }
 
 static void keep_warm(struct peer *peer, struct conn **conn)
@@ -230,9 +233,9 @@ static enum err try_step(struct peer *peer, struct conn **conn, const struct tas
 	const struct conn_options options = contact_options(peer);
 	if (!*conn) {
 		uint64_t deadline_us = probe_deadline_us(peer);
-		enum err rc = conn_open(&options,
-					deadline_us < task->deadline_us ? deadline_us : task->deadline_us, conn,
-					NULL, err);
+		enum err rc = conn_open(
+			&options, deadline_us < task->deadline_us ? deadline_us : task->deadline_us,
+			conn, NULL, err);
 		if (rc != ERR_OK) {
 			return rc;
 		}
@@ -270,8 +273,8 @@ static void carry_out(struct peer *peer, struct conn **conn, struct task *task)
 	if (*conn) {
 		struct err_ctx ignored = { 0 };
 		outcome->status_us = now_us(peer);
-		outcome->has_status = server_read_status(*conn, probe_deadline_us(peer), &outcome->status,
-							 &ignored) == ERR_OK;
+		outcome->has_status = server_read_status(*conn, probe_deadline_us(peer),
+							 &outcome->status, &ignored) == ERR_OK;
 		if (!conn_is_usable(*conn)) {
 			*conn = conn_close(*conn);
 		}
@@ -293,7 +296,8 @@ static void bring_accounts(struct peer *peer, struct conn *conn)
 	if (rc != ERR_OK) {
 		log_event(peer->options.log, LOG_WARN, "accounts.unreadable",
 			  "the proxy keeps the accounts that it has", LOG_TEXT("host", peer->host),
-			  LOG_U64("port", peer->options.port), LOG_TEXT("error", err_text(rc, &err)));
+			  LOG_U64("port", peer->options.port),
+			  LOG_TEXT("error", err_text(rc, &err)));
 		return;
 	}
 	peer->options.on_accounts(peer->options.ctx, peer, accounts);
@@ -311,7 +315,8 @@ static bool await_work(struct peer *peer, struct task *task, bool *ret_accounts)
 	}
 	(void)pthread_mutex_lock(&peer->mutex);
 	int rc = 0;
-	while (!peer->has_task && !peer->wants_accounts && !atomic_load(&peer->stopping) && rc == 0) {
+	while (!peer->has_task && !peer->wants_accounts && !atomic_load(&peer->stopping) &&
+	       rc == 0) {
 		rc = pthread_cond_timedwait(&peer->wanted, &peer->mutex, &until);
 	}
 	bool has_task = peer->has_task;
@@ -327,7 +332,7 @@ static bool await_work(struct peer *peer, struct task *task, bool *ret_accounts)
 	return has_task;
 }
 
-static void *act_main(void *arg)
+static void act_main(void *arg)
 {
 	struct peer *peer = arg;
 	struct conn *conn = NULL;
@@ -345,7 +350,6 @@ static void *act_main(void *arg)
 		}
 	}
 	conn = conn_close(conn);
-	return NULL;
 }
 
 static void copy_text(char *to, size_t bytes, const char *from)
@@ -359,7 +363,8 @@ struct peer *peer_start(const struct peer_options *options, uint32_t interval_ms
 	peer->options = *options;
 	copy_text(peer->host, sizeof(peer->host), options->host);
 	copy_text(peer->user, sizeof(peer->user), options->user);
-	copy_text(peer->replication_user, sizeof(peer->replication_user), options->replication_user);
+	copy_text(peer->replication_user, sizeof(peer->replication_user),
+		  options->replication_user);
 	peer->password = *options->password;
 	peer->replication_password = *options->replication_password;
 	atomic_init(&peer->references, 1);
@@ -372,8 +377,8 @@ struct peer *peer_start(const struct peer_options *options, uint32_t interval_ms
 	check(pthread_cond_init(&peer->wanted, &attributes) == 0);
 	(void)pthread_condattr_destroy(&attributes);
 	check(pthread_mutex_init(&peer->mutex, NULL) == 0);
-	check(pthread_create(&peer->watcher, NULL, watch_main, peer) == 0);
-	check(pthread_create(&peer->actor, NULL, act_main, peer) == 0);
+	check(thread_start(&peer->watcher, "watch", watch_main, peer, NULL) == ERR_OK);
+	check(thread_start(&peer->actor, "act", act_main, peer, NULL) == ERR_OK);
 	return peer;
 }
 
@@ -409,8 +414,8 @@ void peer_stop(struct peer *peer)
 	(void)pthread_mutex_lock(&peer->mutex);
 	(void)pthread_cond_signal(&peer->wanted);
 	(void)pthread_mutex_unlock(&peer->mutex);
-	(void)pthread_join(peer->watcher, NULL);
-	(void)pthread_join(peer->actor, NULL);
+	thread_join(&peer->watcher);
+	thread_join(&peer->actor);
 	if (peer->has_task) {
 		gtid_set_fini(&peer->task.set);
 		peer->has_task = false;

@@ -1,5 +1,6 @@
 #include "manager/step_run.h"
 
+#include "base/mem.h"
 #include "db/server.h"
 
 enum { DRAIN_BEFORE_REPOINT_MS = 3000 };
@@ -31,7 +32,8 @@ static enum err run_freeze(const struct step_context *context, struct err_ctx *e
 
 static enum err run_catch_up(const struct step_context *context, struct err_ctx *err)
 {
-	return server_wait_applied(context->conn, &context->task->set, context->task->deadline_us, err);
+	return server_wait_applied(context->conn, &context->task->set, context->task->deadline_us,
+				   err);
 }
 
 static enum err run_promote(const struct step_context *context, struct err_ctx *err)
@@ -56,12 +58,12 @@ static enum err run_repoint(const struct step_context *context, struct err_ctx *
 	}
 	/* What is received and not applied is at the primary too (that is what made it the primary), so a drain
 	 * that can't be finished costs time, not data. */
-	uint64_t drain_until_us = conn_now_us(context->conn) +
-				  (uint64_t)DRAIN_BEFORE_REPOINT_MS * US_PER_MS;
+	uint64_t drain_until_us =
+		conn_now_us(context->conn) + (uint64_t)DRAIN_BEFORE_REPOINT_MS * US_PER_MS;
 	struct err_ctx ignored = { 0 };
-	(void)server_wait_drained(context->conn,
-				  drain_until_us < task->deadline_us ? drain_until_us : task->deadline_us,
-				  &ignored);
+	(void)!server_wait_drained(
+		context->conn,
+		drain_until_us < task->deadline_us ? drain_until_us : task->deadline_us, &ignored);
 	const struct repoint_options options = {
 		.host = task->source_host,
 		.port = task->source_port,
@@ -84,13 +86,17 @@ static enum err run_forget_source(const struct step_context *context, struct err
 static enum err run_keep_out(const struct step_context *context, struct err_ctx *err)
 {
 	enum err rc = server_set_read_only(context->conn, true, context->task->deadline_us, err);
-	return rc == ERR_OK ? server_stop_replication(context->conn, context->task->deadline_us, err) : rc;
+	return rc == ERR_OK
+		       ? server_stop_replication(context->conn, context->task->deadline_us, err)
+		       : rc;
 }
 
 static enum err set_semisync(const struct step_context *context, bool source, bool replica,
 			     struct err_ctx *err)
 {
-	const struct semisync_wanted wanted = { .source = source, .replica = replica, .wait_count = 1 };
+	const struct semisync_wanted wanted = { .source = source,
+						.replica = replica,
+						.wait_count = 1 };
 	return server_set_semisync(context->conn, &wanted, context->task->deadline_us, err);
 }
 

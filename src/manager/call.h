@@ -1,0 +1,83 @@
+/* The commands that the doors can send. Each is a row of calls.def. */
+#pragma once
+
+#include <pthread.h>
+
+#include "manager/group.h"
+
+/* Inside of the manager, as the commands see it. */
+struct manager_core {
+	struct manager_options options;
+	struct event_log *events;
+	struct list groups;
+	struct peer_options on; /* for new peers; host and port are filled in */
+};
+
+/* One command under way. Held by the caller and by the manager; who lets go last frees it. */
+struct call {
+	const json_t *
+		params; /* the caller's, valid until `done` or abandoned: read in prepare and run only */
+	struct record plan; /* made by prepare: a group's record, or only its new servers */
+	json_t *notes;	    /* made by prepare: goes into the answer; may be NULL */
+	uint64_t deadline_us;
+	struct waiter waiter; /* while it waits for a report */
+
+	pthread_mutex_t mutex; /* guards what follows */
+	pthread_cond_t answered;
+	bool taken;  /* the manager's thread has begun with it */
+	bool parked; /* it was run and waits for a report: params are needed no more */
+	bool done;
+	bool abandoned;
+	enum err rc;
+	struct err_ctx err;
+	json_t *result;
+};
+
+/* ERR_AGAIN from a run: it is answered later, when a report ends. */
+typedef enum err (*call_prepare_fn)(const struct manager_core *core, struct call *call,
+				    struct err_ctx *err);
+typedef enum err (*call_run_fn)(struct manager_core *core, struct call *call, json_t **ret,
+				struct err_ctx *err);
+
+struct call_row {
+	const char *method;
+	call_prepare_fn prepare;
+	call_run_fn run;
+};
+
+/* NULL when there is none. */
+const struct call_row *call_find(const char *method);
+
+/* The group that the parameters name, or the only one. ERR_NOT_FOUND, ERR_USAGE. */
+MUST_CHECK enum err call_group(struct manager_core *core, const json_t *params, struct group **ret,
+			       struct err_ctx *err);
+
+/* Context for group_* functions, at this moment. */
+struct turn_context call_context(const struct manager_core *core);
+
+/* Answers the waiters of a group whose operation has ended. Manager thread. */
+void call_answer_waiters(struct manager_core *core, struct group *group);
+
+/* Gives the answer and wakes the caller; takes over `result`. */
+void call_answer(struct call *call, enum err rc, const struct err_ctx *err, json_t *result);
+
+/* Blocks until the answer is there or the deadline has passed; then the call is no longer the caller's. */
+MUST_CHECK enum err call_wait(struct call *call, const struct clock *clock, json_t **ret,
+			      struct err_ctx *err);
+
+/* The manager's thread is through with the parameters; the answer comes later. */
+void call_park(struct call *call);
+
+struct call *call_new(const json_t *params, uint64_t deadline_us);
+void call_free(struct call *call);
+
+#define X(method, prepare, run) \
+	enum err run(struct manager_core *core, struct call *call, json_t **ret, \
+		     struct err_ctx *err);
+#include "manager/calls.def"
+#undef X
+enum err call_add_prepare(const struct manager_core *core, struct call *call, struct err_ctx *err);
+enum err call_adopt_prepare(const struct manager_core *core, struct call *call,
+			    struct err_ctx *err);
+enum err call_create_prepare(const struct manager_core *core, struct call *call,
+			     struct err_ctx *err);

@@ -1,0 +1,205 @@
+/* group.status: what a DBA wants to see of a group, in one answer. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "db/evidence.h"
+#include "decide/election.h"
+#include "decide/health.h"
+#include "manager/call.h"
+#include "manager/record_json.h"
+
+static const char *role_of(const struct record *record, uint32_t server)
+{
+	if (server == record->primary) {
+		return "primary";
+	}
+	return record->servers[server].diverged ? "none" : "replica";
+}
+
+static const char *state_of(const struct group *group, uint32_t server)
+{
+	const struct server_status *status = &group->seen.servers[server].status;
+	if (!facts_answers(&group->seen, server)) {
+		return "down";
+	}
+	if (group->record.servers[server].diverged) {
+		return "diverged";
+	}
+	if (server == group->record.primary) {
+		return status->read_only ? "read-only" : "writable";
+	}
+	if (!status->replica.configured) {
+		return "not replicating";
+	}
+	if (status->replica.io == IO_YES && status->replica.sql_running) {
+		return "replicating";
+	}
+	return status->replica.io == IO_CONNECTING ? "connecting" : "stopped";
+}
+
+static json_t *lag_of(const struct group *group, uint32_t server)
+{
+	const struct replica_status *replica = &group->seen.servers[server].status.replica;
+	bool known = facts_answers(&group->seen, server) && server != group->record.primary &&
+		     replica->configured && replica->lag_known;
+	return known ? json_integer(replica->lag_s) : json_null();
+}
+
+static json_t *behind_of(const struct group *group, uint32_t server)
+{
+	uint32_t primary = group->record.primary;
+	if (primary == SERVER_NONE || server == primary || !facts_answers(&group->seen, server)) {
+		return json_null();
+	}
+	return json_integer(
+		(json_int_t)gtid_set_distance(&group->seen.servers[primary].status.executed,
+					      &group->seen.servers[server].status.executed));
+}
+
+static const char *health_of(const struct group *group, uint32_t server, const char *problem)
+{
+	if (!problem) {
+		return "ok";
+	}
+	bool answers = facts_answers(&group->seen, server);
+	return answers && !group->record.servers[server].diverged && server != group->record.primary
+		       ? "warn"
+		       : "bad";
+}
+
+static json_t *server_json(const struct group *group, uint32_t server)
+{
+	const struct record_server *one = &group->record.servers[server];
+	const struct observation_server *seen = &group->seen.servers[server];
+	const char *problem = health_problem(&group->record, &group->seen, server);
+	json_t *json = json_pack(
+		"{s:s, s:s, s:i, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:s, s:s?, s:b, s:b, s:i, s:b, "
+		"s:s}",
+		"name", one->name, "host", one->host, "port", (int)one->port, "role",
+		role_of(&group->record, server), "state", state_of(group, server), "reach",
+		evidence_reach_name(seen->reach), "writable",
+		(int)(facts_answers(&group->seen, server) && !seen->status.read_only), "lag_s",
+		lag_of(group, server), "behind", behind_of(group, server), "gtid",
+		gtid_to_json(&seen->status.executed), "health", health_of(group, server, problem),
+		"problem", problem, "acknowledges", (int)record_is_member(&group->record, server),
+		"rewind", (int)one->may_rewind, "weight", (int)one->weight, "never_promote",
+		(int)one->never_promote, "version", seen->status.version);
+	(void)json_object_set_new(json, "executed", gtid_to_json(&seen->status.executed));
+	(void)json_object_set_new(json, "extra", gtid_to_json(&one->extra));
+	return json;
+}
+
+static json_t *lines_to_json(struct str text)
+{
+	json_t *list = json_array();
+	struct str line;
+	while (str_next(&text, '\n', &line)) {
+		if (line.len) {
+			(void)json_array_append_new(list, json_stringn(line.ptr, line.len));
+		}
+	}
+	return list;
+}
+
+static json_t *readiness_json(const struct group *group)
+{
+	const struct record *record = &group->record;
+	struct election election;
+	char text[512];
+	if (record->primary == SERVER_NONE) {
+		return json_pack("{s:n, s:s, s:[], s:s}", "winner", "loss", "", "blocked_by",
+				 "text", "there is no primary now");
+	}
+	election_rehearse(record, &group->seen, &election);
+	json_t *blocked = json_array();
+	if (record->paused) {
+		(void)json_array_append_new(blocked, json_string("automatic failover is paused"));
+	}
+	if (election.missing[0]) {
+		(void)json_array_append_new(blocked, json_string(election.missing));
+	}
+	const char *winner = election.safe ? record->servers[election.candidate].name : NULL;
+	const char *loss = record->policy == POLICY_LOSSLESS
+				   ? "nothing acknowledged"
+				   : "what no replica has received by then";
+	if (winner) {
+		(void)snprintf(text, sizeof(text), "%s would take over, %s would be lost%s", winner,
+			       loss, record->paused ? "; but automatic failover is paused" : "");
+	} else {
+		(void)snprintf(text, sizeof(text), "nobody would take over: %s", election.missing);
+	}
+	return json_pack("{s:s?, s:s, s:o, s:s}", "winner", winner, "loss", loss, "blocked_by",
+			 blocked, "text", text);
+}
+
+static json_t *proxy_json(const struct manager_core *core, const struct group *group)
+{
+	const struct manager_options *options = &core->options;
+	if (!options->proxy || strcmp(options->proxy_group, group->record.group) != 0) {
+		return json_null();
+	}
+	struct proxy_status status;
+	proxy_get_status(options->proxy, &status);
+	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:I, s:b}", "write_port",
+			 (int)options->write_port, "read_port", (int)options->read_port, "sessions",
+			 (int)status.sessions, "transactions_open", (int)status.transactions_open,
+			 "statements_held", (int)status.statements_held, "epoch",
+			 (json_int_t)status.epoch, "held", (int)status.held);
+}
+
+static json_t *names_json(const struct record *record, uint32_t set)
+{
+	json_t *names = json_array();
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (set & (1u << i)) {
+			(void)json_array_append_new(names, json_string(record->servers[i].name));
+		}
+	}
+	return names;
+}
+
+/* The row of the rules that holds now, and what is missing for more. */
+static json_t *state_text(const struct group *group)
+{
+	const struct decision *decision = &group->decision;
+	char text[512];
+	const char *missing =
+		group->record.state == GROUP_STEADY ? group->gave_up : decision->facts.missing;
+	bool with_missing = decision->facts.missing[0] && group->record.state != GROUP_STEADY;
+	(void)snprintf(text, sizeof(text), "%s%s%s", decision->rule->why, with_missing ? ": " : "",
+		       with_missing ? missing : "");
+	return json_string(text);
+}
+
+enum err call_status(struct manager_core *core, struct call *call, json_t **ret,
+		     struct err_ctx *err)
+{
+	struct group *group = NULL;
+	enum err rc = call_group(core, call->params, &group, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	const struct record *record = &group->record;
+	struct buf missing;
+	buf_init(&missing, 16384);
+	bool healthy = health_check(record, &group->seen, &missing);
+	json_t *servers = json_array();
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		(void)json_array_append_new(servers, server_json(group, i));
+	}
+	const char *primary =
+		record->primary == SERVER_NONE ? NULL : record->servers[record->primary].name;
+	*ret = json_pack(
+		"{s:s, s:s, s:I, s:s, s:o, s:s?, s:b, s:b, s:o, s:o, s:i, s:o, s:o, s:o, s:o}",
+		"group", record->group, "policy", policy_name(record->policy), "epoch",
+		(json_int_t)record->epoch, "state", group_state_name(record->state), "state_text",
+		state_text(group), "primary", primary, "paused", (int)record->paused, "healthy",
+		(int)healthy, "why_not_healthy", lines_to_json(buf_str(&missing)), "sync_set",
+		names_json(record, record->sync_set), "acks", (int)record->acks, "servers", servers,
+		"readiness", readiness_json(group), "last_failover",
+		group->report.id ? report_to_json(&group->report) : json_null(), "proxy",
+		proxy_json(core, group));
+	buf_fini(&missing);
+	return *ret ? ERR_OK : err_set(err, ERR_FAILED, "the status can't be written as JSON");
+}

@@ -1,0 +1,49 @@
+/* What happened, in order: for the log, the event stream, and whoever asks later. Thread-safe.
+ *
+ * The newest EVENTS_KEPT are held in memory and in the store; ids grow over restarts.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/store.h"
+
+struct event_log;
+
+enum { EVENTS_KEPT = 2000, EVENT_FLUSH_MAX = 20 };
+
+/* One event. Texts may be NULL where there is nothing to say. */
+struct event {
+	enum log_level level;
+	const char *evt; /* stable name: "group.state", "step.done" */
+	const char *group;
+	const char *server;
+	uint64_t epoch;
+	uint32_t rule;	      /* 0: none */
+	uint64_t duration_us; /* 0: none */
+	const char *message;
+};
+
+/* Reads the kept ones from the store. */
+MUST_CHECK enum err event_log_new(struct store *store, const struct clock *clock,
+				  const struct log *log, struct event_log **ret,
+				  struct err_ctx *err);
+struct event_log *event_log_free(struct event_log *events); /* takes NULL, returns NULL */
+
+void event_log_add(struct event_log *events, const struct event *event);
+
+/* Fills at most EVENT_FLUSH_MAX changes (additions, and removals of what is too old) that the owner of the store
+ * commits; event_log_flushed() follows when that succeeded. Views are valid until then. Owner's thread only. */
+size_t event_log_flush(struct event_log *events, struct store_change *changes, size_t max);
+void event_log_flushed(struct event_log *events);
+
+json_t *event_log_read(struct event_log *events, const char *group, uint64_t after_id,
+		       uint32_t limit);
+bool event_log_wait(struct event_log *events, uint64_t after_id, uint64_t timeout_us);
+
+/* No waiter waits any longer. */
+void event_log_close(struct event_log *events);

@@ -1,0 +1,299 @@
+/* The life of a group in the manager: its peers, and what they report. The turn is in turn.c. */
+#include "manager/group.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "db/evidence.h"
+#include "db/server.h"
+#include "os/fault.h"
+#include "os/thread.h"
+
+enum {
+	RETRY_FIRST_MS = 50,
+	RETRY_MAX_MS = 5000,
+	STREAM_HEARTBEATS = 5, /* half heartbeats without a sign of life: the stream is lost */
+	TENSE_MS = 3000,
+};
+
+static struct decide_options decide_options_of(const struct manager_options *options)
+{
+	uint64_t ms = US_PER_MS;
+	return (struct decide_options){
+		.silence_us = options->silence_ms * ms,
+		.stream_silence_us = (uint64_t)options->heartbeat_ms * STREAM_HEARTBEATS / 2 * ms,
+		.revoke_us = options->step_timeout_ms * ms,
+		.open_us = options->step_timeout_ms * ms,
+		.drain_us = options->drain_ms * ms,
+		.freeze_us = options->freeze_ms * ms,
+		.undo_us = options->step_timeout_ms * ms,
+		.alone_us = options->silence_ms * 2 * ms,
+		.extra_us = (uint64_t)options->heartbeat_ms * 2 * ms,
+		.cooldown_us = (uint64_t)options->failover_cooldown_s * US_PER_S,
+	};
+}
+
+static void member_start(struct group *group, uint32_t server,
+			 const struct manager_options *options, const struct peer_options *on)
+{
+	struct peer_options one = *on;
+	one.host = group->record.servers[server].host;
+	one.port = group->record.servers[server].port;
+	server_status_init(&group->seen.servers[server].status);
+	group->members[server] =
+		(struct member){ .peer = peer_start(&one, options->probe_interval_ms),
+				 .step = STEP_NONE };
+}
+
+struct group *group_new(const struct record *record, const struct manager_options *options,
+			const struct peer_options *on, uint64_t now_us)
+{
+	struct group *group = mem_need(sizeof(*group));
+	list_init(&group->list);
+	list_init(&group->waiters);
+	record_init(&group->record);
+	record_copy(&group->record, record);
+	group->record.state_since_us = now_us;
+	group->record.stage = 1;
+	group->options = decide_options_of(options);
+	group->seen.started_us = now_us;
+	group->decision.rule = rules_match(record->state, 0);
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		member_start(group, i, options, on);
+	}
+	return group;
+}
+
+struct goodbye {
+	struct thread thread;
+	struct peer *peer;
+};
+
+static void say_goodbye(void *ctx)
+{
+	struct goodbye *goodbye = ctx;
+	peer_stop(goodbye->peer);
+	(void)peer_unref(goodbye->peer);
+}
+
+static void member_stop(struct group *group, uint32_t server, bool wait)
+{
+	struct member *member = &group->members[server];
+	server_status_fini(&group->seen.servers[server].status);
+	memset(&group->seen.servers[server], 0, sizeof(group->seen.servers[server]));
+	if (!member->peer) {
+		return;
+	}
+	if (wait) {
+		peer_stop(member->peer);
+		member->peer = peer_unref(member->peer);
+		return;
+	}
+	/* The threads may be in the middle of a step: they are waited for elsewhere. */
+	struct goodbye *goodbye = mem_need(sizeof(*goodbye));
+	goodbye->peer = member->peer;
+	member->peer = NULL;
+	if (thread_start(&goodbye->thread, "goodbye", say_goodbye, goodbye, NULL) != ERR_OK) {
+		say_goodbye(goodbye);
+		mem_free(goodbye);
+	}
+}
+
+struct group *group_free(struct group *group, bool wait)
+{
+	if (!group) {
+		return NULL;
+	}
+	for (uint32_t i = 0; i < group->record.server_count; i++) {
+		member_stop(group, i, wait);
+	}
+	check(list_is_empty(&group->waiters));
+	list_remove(&group->list);
+	gtid_set_fini(&group->report.lost);
+	record_fini(&group->record);
+	return mem_free(group);
+}
+
+static bool same_place(const struct record_server *a, const struct record_server *b)
+{
+	return a->port == b->port && strcmp(a->host, b->host) == 0 && strcmp(a->name, b->name) == 0;
+}
+
+void group_set_servers(struct group *group, const struct record *record,
+		       const struct manager_options *options, const struct peer_options *on,
+		       uint64_t now_us)
+{
+	struct member old_members[SERVERS_MAX];
+	struct observation_server old_seen[SERVERS_MAX];
+	struct record old_record;
+	memcpy(old_members, group->members, sizeof(old_members));
+	memcpy(old_seen, group->seen.servers, sizeof(old_seen));
+	record_init(&old_record);
+	record_copy(&old_record, &group->record);
+	memset(group->members, 0, sizeof(group->members));
+	memset(group->seen.servers, 0, sizeof(group->seen.servers));
+	uint64_t since_us = group->record.state_since_us;
+	uint64_t stage = group->record.stage;
+	record_copy(&group->record, record);
+	group->record.state_since_us = since_us;
+	group->record.stage = stage;
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		uint32_t old = record_find(&old_record, record->servers[i].name);
+		if (old != SERVER_NONE &&
+		    same_place(&old_record.servers[old], &record->servers[i])) {
+			group->members[i] = old_members[old];
+			group->seen.servers[i] = old_seen[old];
+			memset(&old_members[old], 0, sizeof(old_members[old]));
+			memset(&old_seen[old], 0, sizeof(old_seen[old]));
+		} else {
+			member_start(group, i, options, on);
+		}
+	}
+	/* What is left over goes the way of a removed server. */
+	struct group rest;
+	memset(&rest, 0, sizeof(rest));
+	memcpy(rest.members, old_members, sizeof(old_members));
+	memcpy(rest.seen.servers, old_seen, sizeof(old_seen));
+	for (uint32_t i = 0; i < old_record.server_count; i++) {
+		member_stop(&rest, i, false);
+	}
+	record_fini(&old_record);
+	group->tense_until_us = now_us + (uint64_t)TENSE_MS * US_PER_MS;
+}
+
+uint32_t group_find_peer(const struct group *group, const struct peer *peer)
+{
+	for (uint32_t i = 0; i < group->record.server_count; i++) {
+		if (group->members[i].peer == peer) {
+			return i;
+		}
+	}
+	return SERVER_NONE;
+}
+
+void group_tell(struct group *group, const struct turn_context *context, enum log_level level,
+		const char *evt, uint32_t server, uint32_t rule, uint64_t duration_us,
+		const char *message)
+{
+	const struct event event = {
+		.level = level,
+		.evt = evt,
+		.group = group->record.group,
+		.server = server < group->record.server_count ? group->record.servers[server].name
+							      : NULL,
+		.epoch = group->record.epoch,
+		.rule = rule,
+		.duration_us = duration_us,
+		.message = message,
+	};
+	event_log_add(context->events, &event);
+}
+
+static void tell_reach(struct group *group, const struct turn_context *context, uint32_t server)
+{
+	struct member *member = &group->members[server];
+	enum reach reach = group->seen.servers[server].reach;
+	/* The end of a connection proves nothing by itself; the next contact does. */
+	if (reach == member->told || reach == REACH_UNKNOWN) {
+		return;
+	}
+	member->told = reach;
+	char text[SERVER_ERROR_BYTES_MAX + 64];
+	(void)snprintf(text, sizeof(text), "%s%s%s", evidence_reach_name(reach),
+		       member->words[0] ? ": " : "", member->words);
+	group_tell(group, context, reach == REACH_ANSWERS ? LOG_INFO : LOG_WARN, "server.reach",
+		   server, 0, 0, text);
+}
+
+/* Takes the status over unless a newer one is there. */
+static void take_status(struct observation_server *seen, struct server_status *status,
+			uint64_t at_us)
+{
+	if (at_us <= seen->status_us) {
+		return;
+	}
+	struct server_status old = seen->status;
+	seen->status = *status;
+	seen->status_us = at_us;
+	*status = old;
+}
+
+void group_take_sighting(struct group *group, const struct turn_context *context, uint32_t server,
+			 struct sighting *sighting)
+{
+	struct observation_server *seen = &group->seen.servers[server];
+	struct member *member = &group->members[server];
+	if (sighting->contact_us >= seen->contact_us) {
+		seen->reach = sighting->reach;
+		seen->misses = sighting->misses;
+		seen->contact_us = sighting->contact_us;
+		memcpy(member->words, sighting->words, sizeof(member->words));
+	}
+	if (sighting->answered_us > seen->answered_us) {
+		seen->answered_us = sighting->answered_us;
+	}
+	seen->stream_us = sighting->stream_us;
+	if (sighting->has_status) {
+		take_status(seen, &sighting->status, sighting->contact_us);
+	}
+	if (seen->misses == 0) {
+		member->trouble_us = 0;
+	} else if (member->trouble_us == 0) {
+		member->trouble_us = context->now_us;
+	}
+	if (server == group->record.primary && seen->misses > 0) {
+		group->tense_until_us = context->now_us + (uint64_t)TENSE_MS * US_PER_MS;
+	}
+	tell_reach(group, context, server);
+	(void)sighting_free(sighting);
+}
+
+static void step_failed(struct group *group, const struct turn_context *context, uint32_t server,
+			const struct outcome *outcome)
+{
+	struct member *member = &group->members[server];
+	member->failures++;
+	uint64_t wait_ms = (uint64_t)RETRY_FIRST_MS
+			   << (member->failures < 8 ? member->failures - 1 : 7);
+	wait_ms = wait_ms < RETRY_MAX_MS ? wait_ms : RETRY_MAX_MS;
+	member->retry_us = context->now_us + wait_ms * US_PER_MS;
+	char text[ERR_TEXT_BYTES_MAX + 64];
+	(void)snprintf(text, sizeof(text), "%s: %s; trying again in %llu ms if still needed",
+		       step_key(outcome->step), err_text(outcome->rc, &outcome->err),
+		       (unsigned long long)wait_ms);
+	group_tell(group, context, member->failures == 1 ? LOG_WARN : LOG_DEBUG, "step.failed",
+		   server, 0, outcome->ended_us - outcome->started_us, text);
+}
+
+void group_take_outcome(struct group *group, const struct turn_context *context, uint32_t server,
+			struct outcome *outcome)
+{
+	struct observation_server *seen = &group->seen.servers[server];
+	struct member *member = &group->members[server];
+	member->running = false;
+	if (outcome->has_status && outcome->status_us > seen->contact_us) {
+		seen->reach = REACH_ANSWERS;
+		seen->misses = 0;
+		seen->contact_us = outcome->status_us;
+		seen->answered_us = outcome->ended_us;
+		take_status(seen, &outcome->status, outcome->status_us);
+	}
+	if (outcome->rc != ERR_OK) {
+		step_failed(group, context, server, outcome);
+	} else {
+		member->failures = 0;
+		member->retry_us = 0;
+		/* A result of an earlier stage proves nothing about this one. */
+		if (outcome->stage == group->record.stage) {
+			seen->steps_done |= 1u << outcome->step;
+		}
+		char point[64];
+		(void)snprintf(point, sizeof(point), "step.%s.done", step_key(outcome->step));
+		fault_point(point);
+		group_tell(group, context, LOG_INFO, "step.done", server, 0,
+			   outcome->ended_us - outcome->started_us, step_text(outcome->step));
+	}
+	(void)outcome_free(outcome);
+}

@@ -1,0 +1,418 @@
+/* The manager's thread: takes what the peers, the proxy and the doors send, and gives each group its turns. */
+#include "manager/manager.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "manager/call.h"
+#include "manager/record_json.h"
+#include "os/mailbox.h"
+#include "os/thread.h"
+
+enum {
+	MAIL_MAX = 4096,
+	MAIL_RETRY_MS = 1,
+	PAUSE_MS =
+		1000, /* a turn so late means that this process didn't run: old evidence is void */
+	FLUSH_INTERVAL_MS = 500, /* of events that no other commit took along */
+};
+
+enum mail_kind { MAIL_SIGHTING, MAIL_OUTCOME, MAIL_ACCOUNTS, MAIL_CALL, MAIL_TROUBLE, MAIL_WAKE };
+
+struct mail {
+	enum mail_kind kind;
+	uint16_t port;	   /* MAIL_TROUBLE */
+	struct peer *peer; /* referenced */
+	void *body;
+	const struct call_row *row;
+	char host[HOST_BYTES_MAX]; /* MAIL_TROUBLE */
+};
+
+struct manager {
+	struct manager_core core;
+	struct thread thread;
+	struct mailbox *mail;
+	atomic_bool stopping;
+	uint64_t turned_us;
+	uint64_t flushed_us;
+};
+
+/* Mail that may not be lost waits for room; there is more room than senders. */
+static void post(struct manager *manager, const struct mail *mail)
+{
+	const struct timespec pause = { 0, (long)MAIL_RETRY_MS * 1000000 };
+	while (mailbox_post(manager->mail, mail) != ERR_OK) {
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+static void on_sighting(void *ctx, struct peer *peer, struct sighting *sighting)
+{
+	const struct mail mail = { .kind = MAIL_SIGHTING,
+				   .peer = peer_ref(peer),
+				   .body = sighting };
+	post(ctx, &mail);
+}
+
+static void on_outcome(void *ctx, struct peer *peer, struct outcome *outcome)
+{
+	const struct mail mail = { .kind = MAIL_OUTCOME, .peer = peer_ref(peer), .body = outcome };
+	post(ctx, &mail);
+}
+
+static void on_accounts(void *ctx, struct peer *peer, struct accounts *accounts)
+{
+	const struct mail mail = { .kind = MAIL_ACCOUNTS,
+				   .peer = peer_ref(peer),
+				   .body = accounts };
+	post(ctx, &mail);
+}
+
+void manager_on_proxy_changed(void *door)
+{
+	struct manager *manager = atomic_load(&((struct manager_door *)door)->manager);
+	if (manager) {
+		const struct mail mail = { .kind = MAIL_WAKE };
+		/* A full mailbox will be read soon: the turn that follows sees the proxy anyway. */
+		(void)!mailbox_post(manager->mail, &mail);
+	}
+}
+
+void manager_on_proxy_trouble(void *door, const char *host, uint16_t port)
+{
+	struct manager *manager = atomic_load(&((struct manager_door *)door)->manager);
+	struct mail mail = { .kind = MAIL_TROUBLE, .port = port };
+	if (manager && str_copy(str_of(host), mail.host, sizeof(mail.host)) == ERR_OK) {
+		(void)!mailbox_post(manager->mail, &mail);
+	}
+}
+
+static struct group *find_group(struct manager *manager, const struct peer *peer,
+				uint32_t *ret_server)
+{
+	LIST_EACH (&manager->core.groups, at) {
+		struct group *group = LIST_ENTRY(at, struct group, list);
+		uint32_t server = group_find_peer(group, peer);
+		if (server != SERVER_NONE) {
+			*ret_server = server;
+			return group;
+		}
+	}
+	return NULL;
+}
+
+/* The proxy lost a connection to a server: it is looked at now. */
+static void look_now(struct manager *manager, const char *host, uint16_t port)
+{
+	LIST_EACH (&manager->core.groups, at) {
+		struct group *group = LIST_ENTRY(at, struct group, list);
+		for (uint32_t i = 0; i < group->record.server_count; i++) {
+			const struct record_server *server = &group->record.servers[i];
+			if (server->port == port && strcmp(server->host, host) == 0) {
+				peer_poke(group->members[i].peer);
+			}
+		}
+	}
+}
+
+static void take_accounts(struct manager *manager, const struct group *group,
+			  struct accounts *accounts)
+{
+	const struct manager_options *options = &manager->core.options;
+	if (group && options->proxy && strcmp(options->proxy_group, group->record.group) == 0) {
+		proxy_set_accounts(options->proxy, accounts);
+	} else {
+		(void)accounts_unref(accounts);
+	}
+}
+
+static void run_call(struct manager *manager, struct call *call, const struct call_row *row)
+{
+	(void)pthread_mutex_lock(&call->mutex);
+	bool abandoned = call->abandoned;
+	call->taken = true;
+	(void)pthread_mutex_unlock(&call->mutex);
+	if (abandoned) {
+		call_free(call);
+		return;
+	}
+	struct err_ctx err = { 0 };
+	json_t *result = NULL;
+	enum err rc = row->run(&manager->core, call, &result, &err);
+	if (rc == ERR_AGAIN) {
+		call_park(call);
+	} else {
+		call_answer(call, rc, &err, result);
+	}
+}
+
+static void take_mail(struct manager *manager, struct mail *mail)
+{
+	struct turn_context context = call_context(&manager->core);
+	uint32_t server = SERVER_NONE;
+	struct group *group = mail->peer ? find_group(manager, mail->peer, &server) : NULL;
+	switch (mail->kind) {
+	case MAIL_SIGHTING:
+		if (group) {
+			group_take_sighting(group, &context, server, mail->body);
+		} else {
+			(void)sighting_free(mail->body);
+		}
+		break;
+	case MAIL_OUTCOME:
+		if (group) {
+			group_take_outcome(group, &context, server, mail->body);
+		} else {
+			(void)outcome_free(mail->body);
+		}
+		break;
+	case MAIL_ACCOUNTS:
+		take_accounts(manager, group, mail->body);
+		break;
+	case MAIL_CALL:
+		run_call(manager, mail->body, mail->row);
+		break;
+	case MAIL_TROUBLE:
+		look_now(manager, mail->host, mail->port);
+		break;
+	case MAIL_WAKE:
+		break;
+	}
+	(void)peer_unref(mail->peer);
+}
+
+/* After a pause of this process what was seen before proves nothing: the windows begin anew. */
+static void notice_pause(struct manager *manager, uint64_t now_us)
+{
+	uint64_t late_us = now_us - manager->turned_us;
+	if (manager->turned_us != 0 && late_us > (uint64_t)PAUSE_MS * US_PER_MS) {
+		LIST_EACH (&manager->core.groups, at) {
+			struct group *group = LIST_ENTRY(at, struct group, list);
+			struct turn_context context = call_context(&manager->core);
+			group->seen.started_us = now_us;
+			group_tell(group, &context, LOG_WARN, "manager.paused", SERVER_NONE, 0,
+				   late_us,
+				   "this manager did not run for a while; it looks at everything "
+				   "anew");
+		}
+	}
+	manager->turned_us = now_us;
+}
+
+static void flush_events(struct manager *manager, uint64_t now_us)
+{
+	if (now_us - manager->flushed_us < (uint64_t)FLUSH_INTERVAL_MS * US_PER_MS) {
+		return;
+	}
+	manager->flushed_us = now_us;
+	struct store_change changes[STORE_CHANGES_MAX];
+	size_t count = event_log_flush(manager->core.events, changes, STORE_CHANGES_MAX);
+	if (count == 0) {
+		return;
+	}
+	struct err_ctx err = { 0 };
+	enum err rc = store_commit(manager->core.options.store, changes, count, &err);
+	if (rc == ERR_OK) {
+		event_log_flushed(manager->core.events);
+	} else {
+		log_event(manager->core.options.log, LOG_WARN, "store.failed",
+			  "events are kept in memory until they can be stored",
+			  LOG_TEXT("error", err_text(rc, &err)));
+	}
+}
+
+static uint64_t turn_groups(struct manager *manager)
+{
+	struct turn_context context = call_context(&manager->core);
+	notice_pause(manager, context.now_us);
+	uint64_t next_us = context.now_us + (uint64_t)FLUSH_INTERVAL_MS * US_PER_MS;
+	LIST_EACH (&manager->core.groups, at) {
+		struct group *group = LIST_ENTRY(at, struct group, list);
+		uint64_t due_us;
+		context.now_us = clock_monotonic_us(manager->core.options.clock);
+		group_turn(group, &context, &due_us);
+		call_answer_waiters(&manager->core, group);
+		next_us = due_us < next_us ? due_us : next_us;
+	}
+	flush_events(manager, context.now_us);
+	return next_us;
+}
+
+static void run(void *ctx)
+{
+	struct manager *manager = ctx;
+	uint64_t next_us = 0;
+	while (!atomic_load(&manager->stopping)) {
+		uint64_t now_us = clock_monotonic_us(manager->core.options.clock);
+		struct mail mail;
+		if (mailbox_wait(manager->mail, next_us > now_us ? next_us - now_us : 0, &mail)) {
+			take_mail(manager, &mail);
+			/* All that is there is taken in before one decision is made. */
+			for (unsigned i = 0; i < MAIL_MAX && mailbox_receive(manager->mail, &mail);
+			     i++) {
+				take_mail(manager, &mail);
+			}
+		}
+		next_us = turn_groups(manager);
+	}
+}
+
+/* ---------------------------------------------------------------- start and stop */
+
+struct loading {
+	struct manager *manager;
+	enum err rc;
+	struct err_ctx *err;
+};
+
+static bool load_row(void *ctx, struct str key, struct str value, uint64_t version)
+{
+	(void)version;
+	struct loading *loading = ctx;
+	struct manager *manager = loading->manager;
+	if (!str_ends_with(key, STR("/record"))) {
+		return true;
+	}
+	json_error_t json_error;
+	json_t *json = json_loadb(value.ptr, value.len, 0, &json_error);
+	struct record record;
+	record_init(&record);
+	loading->rc = json ? record_from_json(json, &record, loading->err)
+			   : err_set(loading->err, ERR_PARSE, "%s", json_error.text);
+	json_decref(json);
+	if (loading->rc == ERR_OK) {
+		uint64_t now_us = clock_monotonic_us(manager->core.options.clock);
+		struct group *group =
+			group_new(&record, &manager->core.options, &manager->core.on, now_us);
+		list_add_tail(&manager->core.groups, &group->list);
+		struct turn_context context = call_context(&manager->core);
+		char text[160];
+		(void)snprintf(text, sizeof(text), "taken over from the store, %s",
+			       group_state_name(record.state));
+		group_tell(group, &context, LOG_INFO, "group.loaded", record.primary, 0, 0, text);
+	} else {
+		loading->rc = err_wrap(loading->err, loading->rc,
+				       "the store's '%.*s' can't be read", STR_ARG(key));
+	}
+	record_fini(&record);
+	return loading->rc == ERR_OK;
+}
+
+static void release(struct manager *manager)
+{
+	LIST_EACH (&manager->core.groups, at) {
+		struct group *group = LIST_ENTRY(at, struct group, list);
+		LIST_EACH (&group->waiters, waiting) {
+			struct waiter *waiter = LIST_ENTRY(waiting, struct waiter, list);
+			struct err_ctx err = { 0 };
+			list_remove(&waiter->list);
+			enum err rc = err_set(&err, ERR_UNREACHABLE, "the manager is stopping");
+			call_answer(waiter->call, rc, &err, NULL);
+		}
+		(void)group_free(group, true);
+	}
+	struct mail mail;
+	while (manager->mail && mailbox_receive(manager->mail, &mail)) {
+		if (mail.kind == MAIL_CALL) {
+			struct err_ctx err = { 0 };
+			enum err rc = err_set(&err, ERR_UNREACHABLE, "the manager is stopping");
+			call_answer(mail.body, rc, &err, NULL);
+		} else {
+			take_mail(manager, &mail);
+		}
+	}
+	manager->mail = mailbox_free(manager->mail);
+	manager->core.events = event_log_free(manager->core.events);
+	mem_free(manager);
+}
+
+enum err manager_start(const struct manager_options *options, struct manager **ret,
+		       struct err_ctx *err)
+{
+	struct manager *manager = mem_need(sizeof(*manager));
+	manager->core.options = *options;
+	list_init(&manager->core.groups);
+	const struct manager_accounts *accounts = &manager->core.options.accounts;
+	manager->core.on = (struct peer_options){
+		.user = accounts->manager_user,
+		.password = &accounts->manager_password,
+		.replication_user = accounts->replication_user,
+		.replication_password = &accounts->replication_password,
+		.probe_timeout_ms = options->probe_timeout_ms,
+		.heartbeat_ms = options->heartbeat_ms,
+		.net_timeout_s = options->net_timeout_s,
+		.clock = options->clock,
+		.log = options->log,
+		.on_sighting = on_sighting,
+		.on_outcome = on_outcome,
+		.on_accounts = on_accounts,
+		.ctx = manager,
+	};
+	struct loading loading = { .manager = manager, .rc = ERR_OK, .err = err };
+	enum err rc = mailbox_new(sizeof(struct mail), MAIL_MAX, &manager->mail, err);
+	rc = rc ? rc
+		: event_log_new(options->store, options->clock, options->log, &manager->core.events,
+				err);
+	rc = rc ? rc : store_list(options->store, STR("group/"), load_row, &loading, err);
+	rc = rc ? rc : loading.rc;
+	rc = rc ? rc : thread_start(&manager->thread, "manager", run, manager, err);
+	if (rc != ERR_OK) {
+		release(manager);
+		return rc;
+	}
+	if (options->door) {
+		atomic_store(&options->door->manager, manager);
+	}
+	*ret = manager;
+	return ERR_OK;
+}
+
+struct manager *manager_stop(struct manager *manager)
+{
+	if (!manager) {
+		return NULL;
+	}
+	if (manager->core.options.door) {
+		atomic_store(&manager->core.options.door->manager, NULL);
+	}
+	event_log_close(manager->core.events);
+	atomic_store(&manager->stopping, true);
+	const struct mail mail = { .kind = MAIL_WAKE };
+	post(manager, &mail);
+	thread_join(&manager->thread);
+	release(manager);
+	return NULL;
+}
+
+enum err manager_call(struct manager *manager, const char *method, json_t *params,
+		      uint64_t deadline_us, json_t **ret, struct err_ctx *err)
+{
+	const struct call_row *row = call_find(method);
+	if (!row) {
+		return err_set(err, ERR_USAGE, "unknown method '%s'", method);
+	}
+	struct call *call = call_new(params, deadline_us);
+	enum err rc = row->prepare ? row->prepare(&manager->core, call, err) : ERR_OK;
+	if (rc != ERR_OK) {
+		call_free(call);
+		return rc;
+	}
+	const struct mail mail = { .kind = MAIL_CALL, .body = call, .row = row };
+	post(manager, &mail);
+	return call_wait(call, manager->core.options.clock, ret, err);
+}
+
+json_t *manager_events(struct manager *manager, const char *group, uint64_t after_id,
+		       uint32_t limit)
+{
+	return event_log_read(manager->core.events, group, after_id, limit);
+}
+
+bool manager_events_wait(struct manager *manager, uint64_t after_id, uint64_t timeout_us)
+{
+	return event_log_wait(manager->core.events, after_id, timeout_us);
+}

@@ -1,0 +1,72 @@
+#include "manager/publish.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "decide/facts.h"
+
+static enum route_writes writes_of(enum group_state state)
+{
+	switch (state) {
+	case GROUP_STEADY:
+		return ROUTE_OPEN;
+	case GROUP_DRAINING:
+	case GROUP_FREEZING:
+	case GROUP_UNDOING:
+		return ROUTE_DRAIN;
+	case GROUP_FORMING:
+	case GROUP_REVOKING:
+	case GROUP_REFUSED:
+	case GROUP_OPENING:
+	case GROUP_STATE_COUNT_:
+		break;
+	}
+	return ROUTE_HOLD;
+}
+
+/* A replica may be read from while it replicates from the primary of the epoch and is not too far behind. Between
+ * two primaries the replicas go on serving what they have. */
+static bool serves_reads(const struct record *record, const struct observation *seen,
+			 uint32_t server, uint32_t lag_limit_s)
+{
+	const struct replica_status *replica = &seen->servers[server].status.replica;
+	if (server == record->primary || record->servers[server].diverged ||
+	    !facts_answers(seen, server)) {
+		return false;
+	}
+	if (record->state != GROUP_STEADY) {
+		return replica->configured && seen->servers[server].status.read_only &&
+		       server != record->previous;
+	}
+	return facts_follows(record, seen, server, record->primary) && replica->io == IO_YES &&
+	       replica->sql_running && !(replica->lag_known && replica->lag_s > lag_limit_s);
+}
+
+void publish_route(const struct record *record, const struct observation *seen,
+		   const struct publish_options *options, struct route *ret)
+{
+	_Static_assert((int)ROUTE_SERVERS_MAX == (int)SERVERS_MAX, "one route server per server");
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret->group, record->group, sizeof(ret->group));
+	ret->epoch = record->epoch;
+	ret->writes = writes_of(record->state);
+	ret->primary = record->primary;
+	ret->server_count = record->server_count;
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		struct route_server *server = &ret->servers[i];
+		check(str_copy(str_of(record->servers[i].name), server->name,
+			       sizeof(server->name)) == ERR_OK);
+		check(str_copy(str_of(record->servers[i].host), server->host,
+			       sizeof(server->host)) == ERR_OK);
+		server->port = record->servers[i].port;
+		server->weight = record->servers[i].weight;
+		server->serves_reads = serves_reads(record, seen, i, options->lag_limit_s);
+	}
+}
+
+bool publish_differs(const struct route *a, const struct route *b)
+{
+	struct route same = *b;
+	same.revision = a->revision;
+	return memcmp(a, &same, sizeof(same)) != 0;
+}

@@ -1,0 +1,226 @@
+#include "manager/record_json.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+json_t *gtid_to_json(const struct gtid_set *set)
+{
+	struct buf text;
+	buf_init(&text, GTID_TEXT_BYTES_MAX);
+	gtid_set_print(set, &text);
+	json_t *json = json_stringn(text.len ? (const char *)text.ptr : "", text.len);
+	buf_fini(&text);
+	return json;
+}
+
+enum err gtid_from_json(const json_t *json, struct gtid_set *ret, struct err_ctx *err)
+{
+	if (!json_is_string(json)) {
+		return err_set(err, ERR_PARSE, "a GTID set must be a string");
+	}
+	struct str text = { json_string_value(json), json_string_length(json) };
+	/* Only MySQL's form has colons. */
+	enum gtid_flavor flavor = str_contains(text, STR(":")) ? GTID_MYSQL : GTID_MARIADB;
+	return gtid_set_parse(text, flavor, ret, err);
+}
+
+static json_t *server_to_json(const struct record_server *server)
+{
+	return json_pack("{s:s, s:s, s:i, s:i, s:b, s:b, s:o, s:b}", "name", server->name, "host",
+			 server->host, "port", (int)server->port, "weight", (int)server->weight,
+			 "never_promote", server->never_promote, "diverged", server->diverged,
+			 "extra", gtid_to_json(&server->extra), "may_rewind", server->may_rewind);
+}
+
+/* Servers are named, not numbered, so that the text can be read. */
+static json_t *name_to_json(const struct record *record, uint32_t server)
+{
+	return server < record->server_count ? json_string(record->servers[server].name)
+					     : json_null();
+}
+
+static json_t *sync_set_to_json(const struct record *record)
+{
+	json_t *names = json_array();
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (record_is_member(record, i)) {
+			(void)json_array_append_new(names, json_string(record->servers[i].name));
+		}
+	}
+	return names;
+}
+
+json_t *record_to_json(const struct record *record)
+{
+	json_t *servers = json_array();
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		(void)json_array_append_new(servers, server_to_json(&record->servers[i]));
+	}
+	return json_pack(
+		"{s:i, s:s, s:s, s:b, s:I, s:I, s:s, s:o, s:o, s:o, s:i, s:o, s:s, s:o, s:b, s:o}",
+		"format", RECORD_FORMAT, "group", record->group, "policy",
+		policy_name(record->policy), "paused", record->paused, "version",
+		(json_int_t)record->version, "epoch", (json_int_t)record->epoch, "state",
+		group_state_name(record->state), "primary", name_to_json(record, record->primary),
+		"previous", name_to_json(record, record->previous), "sync_set",
+		sync_set_to_json(record), "acks", (int)record->acks, "base",
+		gtid_to_json(&record->base), "ask", ask_name(record->ask), "ask_server",
+		name_to_json(record, record->ask_server), "ask_accept_loss",
+		record->ask_accept_loss, "servers", servers);
+}
+
+static enum err read_text(const json_t *json, const char *key, char *to, size_t bytes,
+			  struct err_ctx *err)
+{
+	const char *text = json_string_value(json_object_get(json, key));
+	if (!text || str_copy(str_of(text), to, bytes) != ERR_OK) {
+		return err_set(err, ERR_PARSE, "'%s' is missing or too long", key);
+	}
+	return ERR_OK;
+}
+
+static enum err read_number(const json_t *json, const char *key, uint64_t max, uint64_t *ret,
+			    struct err_ctx *err)
+{
+	const json_t *value = json_object_get(json, key);
+	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+	    (uint64_t)json_integer_value(value) > max) {
+		return err_set(err, ERR_PARSE, "'%s' is not a number up to %llu", key,
+			       (unsigned long long)max);
+	}
+	*ret = (uint64_t)json_integer_value(value);
+	return ERR_OK;
+}
+
+static enum err read_server(const json_t *json, struct record_server *ret, struct err_ctx *err)
+{
+	uint64_t port = 0;
+	uint64_t weight = 0;
+	enum err rc = read_text(json, "name", ret->name, sizeof(ret->name), err);
+	rc = rc ? rc : read_text(json, "host", ret->host, sizeof(ret->host), err);
+	rc = rc ? rc : read_number(json, "port", UINT16_MAX, &port, err);
+	rc = rc ? rc : read_number(json, "weight", UINT32_MAX, &weight, err);
+	rc = rc ? rc : gtid_from_json(json_object_get(json, "extra"), &ret->extra, err);
+	ret->port = (uint16_t)port;
+	ret->weight = (uint32_t)weight;
+	ret->never_promote = json_is_true(json_object_get(json, "never_promote"));
+	ret->diverged = json_is_true(json_object_get(json, "diverged"));
+	ret->may_rewind = json_is_true(json_object_get(json, "may_rewind"));
+	return rc;
+}
+
+static enum err read_server_name(const struct record *record, const json_t *json, const char *key,
+				 uint32_t *ret, struct err_ctx *err)
+{
+	const json_t *value = json_object_get(json, key);
+	if (json_is_null(value)) {
+		*ret = SERVER_NONE;
+		return ERR_OK;
+	}
+	const char *name = json_string_value(value);
+	uint32_t index = name ? record_find(record, name) : SERVER_NONE;
+	if (index == SERVER_NONE) {
+		return err_set(err, ERR_PARSE, "'%s' names no server of the group", key);
+	}
+	*ret = index;
+	return ERR_OK;
+}
+
+static enum err read_sync_set(const json_t *json, struct record *ret, struct err_ctx *err)
+{
+	size_t i;
+	json_t *name;
+	json_array_foreach(json_object_get(json, "sync_set"), i, name)
+	{
+		const char *text = json_string_value(name);
+		uint32_t server = text ? record_find(ret, text) : SERVER_NONE;
+		if (server == SERVER_NONE) {
+			return err_set(err, ERR_PARSE, "'sync_set' names no server of the group");
+		}
+		ret->sync_set |= 1u << server;
+	}
+	return ERR_OK;
+}
+
+/* Reads the word of `key` as one of `count` names. */
+static enum err read_word(const json_t *json, const char *key, const char *(*name)(unsigned),
+			  unsigned count, unsigned *ret, struct err_ctx *err)
+{
+	const char *text = json_string_value(json_object_get(json, key));
+	for (unsigned i = 0; text && i < count; i++) {
+		if (strcmp(text, name(i)) == 0) {
+			*ret = i;
+			return ERR_OK;
+		}
+	}
+	return err_set(err, ERR_PARSE, "'%s' is not a word that is known", key);
+}
+
+static const char *policy_word(unsigned i)
+{
+	return policy_name((enum policy)i);
+}
+
+static const char *state_word(unsigned i)
+{
+	return group_state_name((enum group_state)i);
+}
+
+static const char *ask_word(unsigned i)
+{
+	return ask_name((enum ask)i);
+}
+
+static enum err read_words(const json_t *json, struct record *ret, struct err_ctx *err)
+{
+	unsigned policy = 0;
+	unsigned state = 0;
+	unsigned ask = 0;
+	enum err rc = read_word(json, "policy", policy_word, POLICY_COUNT_, &policy, err);
+	rc = rc ? rc : read_word(json, "state", state_word, GROUP_STATE_COUNT_, &state, err);
+	rc = rc ? rc : read_word(json, "ask", ask_word, ASK_COUNT_, &ask, err);
+	ret->policy = (enum policy)policy;
+	ret->state = (enum group_state)state;
+	ret->ask = (enum ask)ask;
+	return rc;
+}
+
+static enum err read_servers(const json_t *json, struct record *ret, struct err_ctx *err)
+{
+	const json_t *servers = json_object_get(json, "servers");
+	if (!json_is_array(servers) || json_array_size(servers) > SERVERS_MAX) {
+		return err_set(err, ERR_PARSE, "'servers' is not a list of at most %d",
+			       SERVERS_MAX);
+	}
+	ret->server_count = (uint32_t)json_array_size(servers);
+	for (uint32_t i = 0; i < ret->server_count; i++) {
+		enum err rc = read_server(json_array_get(servers, i), &ret->servers[i], err);
+		if (rc != ERR_OK) {
+			return err_wrap(err, rc, "servers[%u]", i);
+		}
+	}
+	return ERR_OK;
+}
+
+enum err record_from_json(const json_t *json, struct record *ret, struct err_ctx *err)
+{
+	uint64_t format = 0;
+	uint64_t acks = 0;
+	enum err rc = read_number(json, "format", RECORD_FORMAT, &format, err);
+	rc = rc ? rc : read_text(json, "group", ret->group, sizeof(ret->group), err);
+	rc = rc ? rc : read_words(json, ret, err);
+	rc = rc ? rc : read_number(json, "version", INT64_MAX, &ret->version, err);
+	rc = rc ? rc : read_number(json, "epoch", INT64_MAX, &ret->epoch, err);
+	rc = rc ? rc : read_number(json, "acks", SERVERS_MAX, &acks, err);
+	rc = rc ? rc : read_servers(json, ret, err);
+	rc = rc ? rc : read_server_name(ret, json, "primary", &ret->primary, err);
+	rc = rc ? rc : read_server_name(ret, json, "previous", &ret->previous, err);
+	rc = rc ? rc : read_server_name(ret, json, "ask_server", &ret->ask_server, err);
+	rc = rc ? rc : read_sync_set(json, ret, err);
+	rc = rc ? rc : gtid_from_json(json_object_get(json, "base"), &ret->base, err);
+	ret->acks = (uint32_t)acks;
+	ret->paused = json_is_true(json_object_get(json, "paused"));
+	ret->ask_accept_loss = json_is_true(json_object_get(json, "ask_accept_loss"));
+	return rc;
+}

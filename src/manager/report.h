@@ -1,0 +1,43 @@
+/* The story of one failover or switchover: its phases in time, who and why, and what was lost. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "decide/record.h"
+
+enum report_phase {
+	PHASE_DETECTED, /* trouble seen to proven; switchover: asked for to begun */
+	PHASE_DECIDED,	/* proven to on the record */
+	PHASE_FENCED,	/* until the old primary could acknowledge nothing more */
+	PHASE_PROMOTED, /* until the new primary took writes */
+	PHASE_ROUTED,	/* until every node routed to it */
+	PHASE_COUNT_
+};
+
+struct report {
+	bool open; /* under way */
+	bool planned;
+	uint64_t id;	     /* grows: tells a new report from the one before */
+	uint64_t started_us; /* monotonic: the first sign of trouble, or the order */
+	uint64_t started_wall_us;
+	uint64_t ends_us[PHASE_COUNT_]; /* monotonic end of each phase; 0: not reached */
+	uint64_t epoch;
+	char group[NAME_BYTES_MAX];
+	char from[NAME_BYTES_MAX]; /* "" when there was none */
+	char to[NAME_BYTES_MAX];
+	char cause[256];
+	char end[512];	      /* "" while it goes well; why it was refused or undone otherwise */
+	bool loss_possible;   /* the policy or a person allowed it */
+	struct gtid_set lost; /* transactions known to be lost */
+	char loss_note[256];
+};
+
+void report_begin(struct report *report, const struct record *record, bool planned,
+		  const char *cause, uint64_t started_us, uint64_t now_us, uint64_t wall_us);
+
+/* Marks the end of a phase, the first time only. */
+void report_mark(struct report *report, enum report_phase phase, uint64_t now_us);
+
+json_t *report_to_json(const struct report *report); /* a new reference */

@@ -1,0 +1,516 @@
+/* One turn of a group: decide until nothing moves, store, start the steps, publish the route. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "decide/health.h"
+#include "manager/group.h"
+#include "manager/publish.h"
+#include "manager/record_json.h"
+#include "os/fault.h"
+
+enum {
+	MOVES_MAX = 8, /* changes of state in one turn */
+	TENSE_FIRST_MS = 5,
+	TENSE_NEXT_MS = 100,
+	ACCOUNTS_INTERVAL_S = 10,
+	KEY_BYTES_MAX = 160,
+	UNSTORED_RETRY_MS = 1000,
+};
+
+/* A journalled step stands for those that follow it on the same server in the same stage. */
+static uint32_t journal_bits(enum step step)
+{
+	switch (step) {
+	case STEP_STOP_RECEIVER:
+		return 1u << STEP_STOP_RECEIVER | 1u << STEP_DRAIN;
+	case STEP_PROMOTE:
+		return 1u << STEP_PROMOTE | 1u << STEP_OPEN;
+	case STEP_DRAIN:
+	case STEP_FENCE:
+	case STEP_FREEZE:
+	case STEP_CATCH_UP:
+	case STEP_OPEN:
+	case STEP_REPOINT:
+	case STEP_FORGET_SOURCE:
+	case STEP_KEEP_OUT:
+	case STEP_SEMISYNC_REPLICA_ON:
+	case STEP_SEMISYNC_REPLICA_OFF:
+	case STEP_SEMISYNC_SOURCE_ON:
+	case STEP_SEMISYNC_SOURCE_OFF:
+	case STEP_COUNT_:
+		break;
+	}
+	return 1u << step;
+}
+
+/* ---------------------------------------------------------------- deciding */
+
+static void see_routes(struct group *group, const struct turn_context *context)
+{
+	struct observation_routes *routes = &group->seen.routes;
+	const struct manager_options *options = context->options;
+	if (!options->proxy || strcmp(options->proxy_group, group->record.group) != 0) {
+		/* No node routes to this group: every path is closed. */
+		*routes = (struct observation_routes){ .epoch = group->record.epoch,
+						       .revision = UINT64_MAX,
+						       .held = true };
+		return;
+	}
+	struct proxy_status status;
+	proxy_get_status(options->proxy, &status);
+	bool newest =
+		status.epoch == group->route.epoch && status.revision >= group->route.revision;
+	routes->epoch = status.epoch;
+	routes->revision = newest ? group->route_version : 0;
+	routes->held = status.held;
+	routes->transactions_open = status.transactions_open;
+}
+
+static void forget_stage(struct group *group)
+{
+	for (uint32_t i = 0; i < group->record.server_count; i++) {
+		group->seen.servers[i].steps_done = 0;
+		group->members[i].journaled = 0;
+		group->members[i].retry_us = 0;
+		group->members[i].failures = 0;
+	}
+}
+
+static void note_loss(struct group *group, const struct record *next)
+{
+	struct report *report = &group->report;
+	const struct record *record = &group->record;
+	report->loss_possible = record->policy == POLICY_ASYNC || record->ask_accept_loss;
+	if (next->previous == SERVER_NONE) {
+		return;
+	}
+	/* What the lost primary was last seen to have, and the new one has not. */
+	gtid_set_clear(&report->lost);
+	if (report->loss_possible) {
+		gtid_set_subtract(&group->seen.servers[next->previous].status.executed, &next->base,
+				  &report->lost);
+	}
+	bool none = gtid_set_is_empty(&report->lost);
+	(void)snprintf(
+		report->loss_note, sizeof(report->loss_note), "%s",
+		!report->loss_possible ? "none: every acknowledged commit is proven to be there"
+		: none ? "none known; the old primary may hold more, it is named when it comes back"
+		       : "lost as far as known; what the old primary holds is named when it comes "
+			 "back");
+}
+
+/* Keeps the story: which phase has ended by this move. */
+static void tell_report(struct group *group, const struct turn_context *context,
+			const struct record *next, const struct decision *decision)
+{
+	struct report *report = &group->report;
+	const struct rule *rule = decision->rule;
+	uint64_t now_us = context->now_us;
+	if (rule->act == ACT_NEW_EPOCH && !report->open) {
+		uint64_t trouble_us = group->record.primary == SERVER_NONE
+					      ? 0
+					      : group->members[group->record.primary].trouble_us;
+		report_begin(report, &group->record, false, rule->why, trouble_us, now_us,
+			     clock_wall_us(context->options->clock));
+	}
+	if (rule->from == GROUP_STEADY && rule->to == GROUP_DRAINING) {
+		report_begin(report, &group->record, true, rule->why, now_us, now_us,
+			     clock_wall_us(context->options->clock));
+	}
+	if (!report->open) {
+		return;
+	}
+	if (rule->act == ACT_NEW_EPOCH || rule->to == GROUP_DRAINING) {
+		uint32_t from = group->record.primary;
+		if (from != SERVER_NONE) {
+			memcpy(report->from, group->record.servers[from].name,
+			       sizeof(report->from));
+		}
+		report_mark(report, PHASE_DETECTED, now_us);
+	}
+	if (rule->act == ACT_ELECT || rule->act == ACT_HAND_OVER) {
+		memcpy(report->to, next->servers[next->primary].name, sizeof(report->to));
+		report->epoch = next->epoch;
+		report_mark(report, PHASE_FENCED, now_us);
+		note_loss(group, next);
+	}
+	if (rule->act == ACT_GIVE_UP) {
+		(void)snprintf(report->end, sizeof(report->end), "%s: %s", rule->why,
+			       decision->facts.missing);
+		if (rule->to == GROUP_REFUSED) {
+			report->open = false;
+		}
+	}
+	if (rule->act == ACT_SETTLE && rule->from == GROUP_OPENING) {
+		report_mark(report, PHASE_PROMOTED, now_us);
+	} else if (rule->act == ACT_SETTLE) {
+		report->open = false;
+	}
+}
+
+static void tell_move(struct group *group, const struct turn_context *context,
+		      const struct decision *decision)
+{
+	const struct rule *rule = decision->rule;
+	char text[512];
+	const char *missing = decision->facts.missing;
+	bool refused = rule->act == ACT_GIVE_UP && missing[0];
+	(void)snprintf(text, sizeof(text), "%s: %s%s%s", group_state_name(rule->to), rule->why,
+		       refused ? "; " : "", refused ? missing : "");
+	group_tell(group, context, rule->to == GROUP_REFUSED || refused ? LOG_WARN : LOG_INFO,
+		   "group.state", group->record.primary, rule->id, 0, text);
+	if (rule->act == ACT_GIVE_UP) {
+		(void)snprintf(group->gave_up, sizeof(group->gave_up), "%s%s%s", rule->why,
+			       missing[0] ? ": " : "", missing);
+		group->gave_up_version = group->record.version;
+	}
+}
+
+static void tell_promise(struct group *group, const struct turn_context *context,
+			 const struct record *old, const struct decision *decision)
+{
+	if (decision->promise_why) {
+		group_tell(group, context, group->record.acks < old->acks ? LOG_WARN : LOG_INFO,
+			   "promise.changed", SERVER_NONE, 0, 0, decision->promise_why);
+	}
+	for (uint32_t i = 0; i < group->record.server_count; i++) {
+		const struct server_rule *rule = decision->server_rules[i];
+		if (rule && rule->act != SERVER_ACT_NONE) {
+			group_tell(group, context,
+				   rule->act == SERVER_ACT_DIVERGE ? LOG_ERROR : LOG_INFO,
+				   "server.decided", i, rule->id, 0, rule->why);
+		}
+		/* A former primary came back with more: that is what the failover lost. */
+		if (rule && rule->act == SERVER_ACT_DIVERGE && group->report.loss_possible &&
+		    strcmp(group->report.from, group->record.servers[i].name) == 0) {
+			gtid_set_copy(&group->report.lost, &group->record.servers[i].extra);
+			(void)snprintf(group->report.loss_note, sizeof(group->report.loss_note),
+				       "lost: named by the old primary's return");
+		}
+	}
+}
+
+/* Decides until nothing moves. group->record is then the next record; the caller stores it or takes `old` back. */
+static bool decide_all(struct group *group, const struct turn_context *context)
+{
+	bool dirty = false;
+	for (unsigned moves = 0; moves < MOVES_MAX; moves++) {
+		struct record next;
+		record_init(&next);
+		record_copy(&next, &group->record);
+		decide(&next, &group->seen, &group->options, context->now_us, &group->decision);
+		const struct decision *decision = &group->decision;
+		if (decision->changed) {
+			tell_report(group, context, &next, decision);
+		}
+		struct record old = group->record;
+		group->record = next;
+		if (decision->moved || decision->rule->act != ACT_NONE) {
+			tell_move(group, context, decision);
+		}
+		tell_promise(group, context, &old, decision);
+		record_fini(&old);
+		dirty = dirty || decision->changed;
+		if (!decision->moved) {
+			break;
+		}
+		forget_stage(group);
+		see_routes(group, context);
+	}
+	return dirty;
+}
+
+/* ---------------------------------------------------------------- storing */
+
+static json_t *journal_to_json(const struct group *group, const uint32_t *starting)
+{
+	json_t *steps = json_array();
+	for (uint32_t i = 0; i < group->record.server_count; i++) {
+		uint32_t bits = group->members[i].journaled | starting[i];
+		for (enum step step = 0; step < STEP_COUNT_; step++) {
+			if (bits & (1u << step)) {
+				(void)json_array_append_new(steps,
+							    json_pack("{s:s, s:s}", "server",
+								      group->record.servers[i].name,
+								      "step", step_key(step)));
+			}
+		}
+	}
+	return json_pack("{s:I, s:s, s:o}", "epoch", (json_int_t)group->record.epoch, "state",
+			 group_state_name(group->record.state), "steps", steps);
+}
+
+/* One value of a commit: the key and the JSON text, both released after it. */
+struct stored {
+	char key[KEY_BYTES_MAX];
+	char *text;
+};
+
+static void add_change(struct stored *stored, const char *group, const char *what, json_t *json,
+		       struct store_change *changes, size_t *count)
+{
+	(void)snprintf(stored->key, sizeof(stored->key), "group/%s/%s", group, what);
+	stored->text = json_dumps(json, JSON_COMPACT);
+	json_decref(json);
+	changes[(*count)++] =
+		(struct store_change){ .key = str_of(stored->key), .value = str_of(stored->text) };
+}
+
+static enum err commit(struct group *group, const struct turn_context *context,
+		       const struct record *record, bool with_record, const uint32_t *starting,
+		       struct err_ctx *err)
+{
+	struct store_change changes[STORE_CHANGES_MAX];
+	struct stored stored[3] = { 0 };
+	size_t count = 0;
+	if (with_record) {
+		add_change(&stored[0], record->group, "record", record_to_json(record), changes,
+			   &count);
+		add_change(&stored[1], record->group, "report", report_to_json(&group->report),
+			   changes, &count);
+	}
+	if (starting) {
+		add_change(&stored[2], record->group, "journal", journal_to_json(group, starting),
+			   changes, &count);
+	}
+	count += event_log_flush(context->events, changes + count, STORE_CHANGES_MAX - count);
+	enum err rc = store_commit(context->options->store, changes, count, err);
+	for (size_t i = 0; i < sizeof(stored) / sizeof(stored[0]); i++) {
+		mem_free(stored[i].text);
+	}
+	if (rc == ERR_OK) {
+		event_log_flushed(context->events);
+	}
+	return rc;
+}
+
+enum err group_store(struct group *group, const struct turn_context *context,
+		     const struct record *next, struct err_ctx *err)
+{
+	enum err rc = commit(group, context, next, true, NULL, err);
+	if (rc == ERR_OK) {
+		uint64_t since_us = group->record.state_since_us;
+		uint64_t stage = group->record.stage;
+		record_copy(&group->record, next);
+		group->record.state_since_us = since_us;
+		group->record.stage = stage;
+	}
+	return rc;
+}
+
+/* ---------------------------------------------------------------- acting */
+
+static bool is_due(const struct group *group, uint32_t server, uint64_t now_us)
+{
+	const struct member *member = &group->members[server];
+	return group->decision.steps[server] != STEP_NONE && !member->running &&
+	       member->retry_us <= now_us && !peer_is_busy(member->peer);
+}
+
+static void start_step(struct group *group, const struct turn_context *context, uint32_t server)
+{
+	struct member *member = &group->members[server];
+	const struct record *record = &group->record;
+	const struct server_status *status = &group->seen.servers[server].status;
+	enum step step = group->decision.steps[server];
+	uint64_t limit_us = (uint64_t)context->options->step_timeout_ms * US_PER_MS;
+	if (step == STEP_FREEZE || step == STEP_CATCH_UP) {
+		limit_us = (uint64_t)context->options->freeze_ms * US_PER_MS;
+	}
+	struct task task = {
+		.step = step,
+		.stage = record->stage,
+		.epoch = record->epoch,
+		.started_us = context->now_us,
+		.deadline_us = context->now_us + limit_us,
+		.acknowledge = step == STEP_REPOINT
+				       ? record->acks > 0 && record_is_member(record, server)
+				       : status->semisync.replica_enabled,
+		.wait_for_acks = record->acks > 0,
+	};
+	if (record->primary != SERVER_NONE) {
+		const struct record_server *primary = &record->servers[record->primary];
+		memcpy(task.source_host, primary->host, sizeof(task.source_host));
+		task.source_port = primary->port;
+	}
+	if (step == STEP_CATCH_UP) {
+		gtid_set_copy(&task.set, &group->seen.servers[record->primary].status.executed);
+	}
+	char point[64];
+	(void)snprintf(point, sizeof(point), "step.%s.started", step_key(step));
+	fault_point(point);
+	if (peer_begin(member->peer, &task)) {
+		member->running = true;
+		member->step = step;
+		group_tell(group, context, LOG_DEBUG, "step.started", server, 0, 0,
+			   group->decision.steps_why[server]);
+	}
+	gtid_set_fini(&task.set);
+}
+
+static void act(struct group *group, const struct turn_context *context, bool dirty)
+{
+	uint32_t starting[SERVERS_MAX] = { 0 };
+	bool news = false;
+	for (uint32_t i = 0; i < group->record.server_count; i++) {
+		if (is_due(group, i, context->now_us)) {
+			starting[i] = journal_bits(group->decision.steps[i]);
+			news = news || (starting[i] & ~group->members[i].journaled);
+		}
+	}
+	if (!dirty && !news) {
+		for (uint32_t i = 0; i < group->record.server_count; i++) {
+			if (starting[i]) {
+				start_step(group, context, i);
+			}
+		}
+		return;
+	}
+	struct err_ctx err = { 0 };
+	enum err rc = commit(group, context, &group->record, dirty, starting, &err);
+	/* What isn't on the record is not acted upon, and no route follows from it; the next turn tries again. */
+	group->unstored = rc != ERR_OK && dirty;
+	if (rc != ERR_OK) {
+		log_event(context->options->log, LOG_ERROR, "store.failed",
+			  "the record can't be written; nothing more is done until it can",
+			  LOG_TEXT("group", group->record.group),
+			  LOG_TEXT("error", err_text(rc, &err)));
+		return;
+	}
+	char point[64];
+	(void)snprintf(point, sizeof(point), "record.%s.stored",
+		       group_state_name(group->record.state));
+	fault_point(point);
+	for (uint32_t i = 0; i < group->record.server_count; i++) {
+		group->members[i].journaled |= starting[i];
+		if (starting[i]) {
+			start_step(group, context, i);
+		}
+	}
+}
+
+/* ---------------------------------------------------------------- publishing */
+
+static void publish(struct group *group, const struct turn_context *context)
+{
+	struct proxy *proxy = context->options->proxy;
+	if (!proxy || strcmp(context->options->proxy_group, group->record.group) != 0) {
+		return;
+	}
+	struct route route;
+	const struct publish_options options = { .lag_limit_s = context->options->lag_limit_s };
+	publish_route(&group->record, &group->seen, &options, &route);
+	bool newer = group->route_version != group->record.version;
+	if (!newer && !publish_differs(&group->route, &route)) {
+		return;
+	}
+	group->route_count = newer ? 0 : group->route_count + 1;
+	route.revision = group->record.version << 16 | (group->route_count & 0xffff);
+	group->route = route;
+	group->route_version = group->record.version;
+	proxy_publish(proxy, &route);
+}
+
+static void finish_report(struct group *group, const struct turn_context *context)
+{
+	struct report *report = &group->report;
+	const struct observation_routes *routes = &group->seen.routes;
+	if (!report->open || group->record.state != GROUP_STEADY ||
+	    report->ends_us[PHASE_PROMOTED] == 0 || routes->epoch < group->record.epoch ||
+	    routes->revision < group->record.version) {
+		return;
+	}
+	report_mark(report, PHASE_ROUTED, context->now_us);
+	report->open = false;
+	char text[256];
+	uint64_t took_us = context->now_us - report->started_us;
+	(void)snprintf(text, sizeof(text), "%s from %s to %s done",
+		       report->planned ? "switchover" : "failover", report->from, report->to);
+	group_tell(group, context, LOG_INFO, report->planned ? "switchover.done" : "failover.done",
+		   group->record.primary, 0, took_us, text);
+	struct err_ctx err = { 0 };
+	enum err rc = commit(group, context, &group->record, true, NULL, &err);
+	if (rc != ERR_OK) {
+		log_event(context->options->log, LOG_WARN, "store.failed",
+			  "the report could not be stored; it is kept in memory",
+			  LOG_TEXT("error", err_text(rc, &err)));
+	}
+}
+
+static void tell_health(struct group *group, const struct turn_context *context)
+{
+	bool healthy = health_check(&group->record, &group->seen, NULL);
+	if (healthy != group->healthy_told) {
+		group->healthy_told = healthy;
+		group_tell(group, context, LOG_INFO, healthy ? "group.healthy" : "group.unhealthy",
+			   SERVER_NONE, 0, 0,
+			   healthy ? "all is as it should be"
+				   : "something is missing: see the status");
+	}
+}
+
+/* How often the servers are looked at: often while something is going on. */
+static void pace(struct group *group, const struct turn_context *context)
+{
+	uint64_t now_us = context->now_us;
+	bool resting = group->record.state == GROUP_STEADY ||
+		       group->record.state == GROUP_REFUSED || group->record.state == GROUP_FORMING;
+	uint64_t left_us = group->tense_until_us > now_us ? group->tense_until_us - now_us : 0;
+	uint32_t interval_ms = context->options->probe_interval_ms;
+	if (left_us > 2 * US_PER_S) {
+		interval_ms = TENSE_FIRST_MS;
+	} else if (left_us > 0 || !resting || !group->healthy_told) {
+		interval_ms = TENSE_NEXT_MS;
+	}
+	for (uint32_t i = 0; i < group->record.server_count; i++) {
+		peer_set_interval(group->members[i].peer, interval_ms);
+	}
+}
+
+static void ask_for_accounts(struct group *group, const struct turn_context *context)
+{
+	if (!context->options->proxy || group->record.primary == SERVER_NONE ||
+	    strcmp(context->options->proxy_group, group->record.group) != 0 ||
+	    !facts_answers(&group->seen, group->record.primary)) {
+		return;
+	}
+	if (group->accounts_us == 0 ||
+	    context->now_us - group->accounts_us >= (uint64_t)ACCOUNTS_INTERVAL_S * US_PER_S) {
+		group->accounts_us = context->now_us;
+		peer_ask_accounts(group->members[group->record.primary].peer);
+	}
+}
+
+static uint64_t next_due_us(const struct group *group, const struct turn_context *context)
+{
+	bool resting = group->record.state == GROUP_STEADY ||
+		       group->record.state == GROUP_REFUSED || group->record.state == GROUP_FORMING;
+	bool tense = group->tense_until_us > context->now_us;
+	uint64_t wait_ms = resting && !tense ? 100 : 5;
+	return context->now_us + wait_ms * US_PER_MS;
+}
+
+void group_turn(struct group *group, const struct turn_context *context, uint64_t *ret_next_us)
+{
+	see_routes(group, context);
+	uint64_t epoch = group->record.epoch;
+	bool dirty = decide_all(group, context) || group->unstored;
+	act(group, context, dirty);
+	if (group->unstored) {
+		*ret_next_us = context->now_us + (uint64_t)UNSTORED_RETRY_MS * US_PER_MS;
+		return;
+	}
+	if (group->report.open && group->report.ends_us[PHASE_DETECTED] != 0 &&
+	    group->record.epoch != epoch) {
+		report_mark(&group->report, PHASE_DECIDED,
+			    clock_monotonic_us(context->options->clock));
+	}
+	publish(group, context);
+	finish_report(group, context);
+	tell_health(group, context);
+	pace(group, context);
+	ask_for_accounts(group, context);
+	*ret_next_us = next_due_us(group, context);
+}
