@@ -287,8 +287,9 @@ enum err config_parse(struct str text, const char *name, struct config *ret, str
 	struct reading reading = { .config = config, .name = name, .rest = text };
 	config_init(config);
 	int line = ini_parse_stream(next_line, &reading, on_pair, &reading);
-	if (line != 0 && !reading.failed) {
-		reading.line = line > 0 ? (uint32_t)line : reading.line;
+	/* inih goes on behind a line that it can't read, and returns the first one. */
+	if (line > 0 && (!reading.failed || (uint32_t)line < reading.line)) {
+		reading.line = (uint32_t)line;
 		(void)err_set(&reading.err, ERR_CONFIG, "neither '[section]' nor 'key = value'");
 		(void)fail_at_line(&reading, ERR_CONFIG);
 	}
@@ -496,7 +497,9 @@ void config_sample(struct buf *out)
 			}
 			buf_printf(out, "# %s (", key->help);
 			add_range(key, out);
-			buf_printf(out, ")\n#%s = ", key->name);
+			buf_printf(out, ")\n#%s =", key->name);
+			buf_add_text(out,
+				     key->kind == CONFIG_NUMBER || key->default_text[0] ? " " : "");
 			add_default(key, out);
 			buf_add_char(out, '\n');
 		}

@@ -67,9 +67,12 @@ static json_t *rows_with_addresses(const json_t *servers)
 	json_array_foreach(servers, index, server)
 	{
 		json_t *row = json_copy(server);
+		const char *host = request_text(server, "host");
+		bool colons = str_contains(str_of(host), STR(":"));
 		(void)json_object_set_new(
 			row, "address",
-			json_sprintf("%s:%" JSON_INTEGER_FORMAT, request_text(server, "host"),
+			json_sprintf("%s%s%s:%" JSON_INTEGER_FORMAT, colons ? "[" : "", host,
+				     colons ? "]" : "",
 				     json_integer_value(json_object_get(server, "port"))));
 		(void)json_array_append_new(rows, row);
 	}
