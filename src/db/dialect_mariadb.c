@@ -326,7 +326,8 @@ const struct dialect dialect_mariadb = {
 	.replica_status_sql = "SHOW SLAVE STATUS",
 	.replicas_sql = "SHOW SLAVE HOSTS",
 	.accounts_sql =
-		"SELECT User, Host, JSON_VALUE(Priv, '$.plugin'),"
+		"SELECT User, Host, COALESCE(JSON_VALUE(Priv, '$.plugin'), "
+		"'mysql_native_password'),"
 		" JSON_VALUE(Priv, '$.authentication_string'),"
 		" JSON_VALUE(Priv, '$.account_locked') FROM mysql.global_priv"
 		" WHERE JSON_VALUE(Priv, '$.is_role') IS NULL OR NOT JSON_VALUE(Priv, '$.is_role')",
