@@ -87,7 +87,8 @@ int facts_streams_lost(const struct record *record, const struct observation *se
 static void missing(struct facts *ret, const char *text)
 {
 	if (!ret->missing[0]) {
-		(void)snprintf(ret->missing, sizeof(ret->missing), "%s", text);
+		(void)snprintf(ret->missing, sizeof(ret->missing), "%.*s",
+			       (int)sizeof(ret->missing) - 1, text);
 	}
 }
 
@@ -102,6 +103,10 @@ static void find_primary_facts(const struct record *record, const struct observa
 	const struct observation_server *one = &seen->servers[primary];
 	if (is_dead(seen, primary) || is_silent(seen, options, primary, now_us)) {
 		int lost = facts_streams_lost(record, seen, options, now_us);
+		/* Nobody follows a primary that is just being made; that its process is gone is enough then. */
+		if (record->state == GROUP_OPENING && is_dead(seen, primary)) {
+			lost = 1;
+		}
 		if (lost > 0) {
 			ret->set |= FACT_GONE;
 		} else if (lost < 0) {
@@ -126,18 +131,19 @@ static void find_primary_facts(const struct record *record, const struct observa
 static void find_failover_facts(const struct record *record, const struct observation *seen,
 				uint64_t now_us, struct facts *ret)
 {
+	bool electing = record->state == GROUP_REVOKING || record->state == GROUP_REFUSED ||
+			record->state == GROUP_FORMING;
 	if (record->ask == ASK_FAILOVER) {
 		ret->set |= FACT_ORDERED | FACT_MAY_FAIL_OVER;
-	} else if (record->paused) {
-		missing(ret, "automatic failover is paused");
-	} else if (record->cooldown_until_us > now_us) {
-		missing(ret,
-			"cooling down after a failover, and the group has not been healthy since");
-	} else {
+	} else if (!record->paused && record->cooldown_until_us <= now_us) {
 		ret->set |= FACT_MAY_FAIL_OVER;
+	} else if (!electing) {
+		missing(ret, record->paused
+				     ? "automatic failover is paused"
+				     : "cooling down after a failover, and the group has not been "
+				       "healthy since");
 	}
-	if (record->state != GROUP_REVOKING && record->state != GROUP_REFUSED &&
-	    record->state != GROUP_FORMING) {
+	if (!electing) {
 		return;
 	}
 	struct election election;

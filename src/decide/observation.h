@@ -97,9 +97,11 @@ struct observation_server {
 	uint32_t misses;      /* contacts in a row that were not answered by a query result */
 	uint64_t contact_us;  /* when the newest contact was begun; 0: never */
 	uint64_t answered_us; /* when it last answered a query; 0: never */
-	uint64_t status_us;   /* when the newest `status` was asked for; 0: never, status is void */
-	uint64_t stream_us;   /* when received_ticks was last seen to grow; 0: never */
-	uint32_t steps_done;  /* bit STEP_x: carried out in the record's present stage */
+	uint64_t
+		refused_since_us; /* nobody listens since; 0 unless reach is REACH_NOBODY_LISTENS */
+	uint64_t status_us;  /* when the newest `status` was asked for; 0: never, status is void */
+	uint64_t stream_us;  /* when received_ticks was last seen to grow; 0: never */
+	uint32_t steps_done; /* bit STEP_x: carried out in the record's present stage */
 	struct server_status status;
 };
 

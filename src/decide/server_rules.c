@@ -72,7 +72,7 @@ static bool has_caught_up(const struct observation *seen, uint32_t server, uint3
 static bool is_covered(const struct record *record, const struct observation *seen, uint32_t server)
 {
 	const struct observation_server *source = &seen->servers[record->primary];
-	if (source->status_us <= seen->servers[server].contact_us) {
+	if (source->status_us <= seen->servers[server].refused_since_us) {
 		return false;
 	}
 	for (uint32_t i = 0; i < record->server_count; i++) {

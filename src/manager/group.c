@@ -226,6 +226,12 @@ void group_take_sighting(struct group *group, const struct turn_context *context
 	struct observation_server *seen = &group->seen.servers[server];
 	struct member *member = &group->members[server];
 	if (sighting->contact_us >= seen->contact_us) {
+		bool refused = sighting->reach == REACH_NOBODY_LISTENS;
+		if (!refused) {
+			seen->refused_since_us = 0;
+		} else if (seen->refused_since_us == 0) {
+			seen->refused_since_us = sighting->contact_us;
+		}
 		seen->reach = sighting->reach;
 		seen->misses = sighting->misses;
 		seen->contact_us = sighting->contact_us;
@@ -275,6 +281,7 @@ void group_take_outcome(struct group *group, const struct turn_context *context,
 	member->running = false;
 	if (outcome->has_status && outcome->status_us > seen->contact_us) {
 		seen->reach = REACH_ANSWERS;
+		seen->refused_since_us = 0;
 		seen->misses = 0;
 		seen->contact_us = outcome->status_us;
 		seen->answered_us = outcome->ended_us;

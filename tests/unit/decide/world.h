@@ -1,0 +1,38 @@
+/* A small world for the decision: simulated servers (a stand-in for real ones: only what decide/ sees of them) whose
+ * steps are carried out at once, unless a test says otherwise. */
+#pragma once
+
+#include "decide/decide.h"
+
+struct world {
+	struct record record;
+	struct observation seen;
+	struct decide_options options;
+	struct decision decision;
+	uint64_t now_us;
+	uint32_t alive;	   /* bit i: the process of server i runs */
+	uint32_t hung;	   /* bit i: it doesn't answer */
+	uint32_t deaf;	   /* bit i: the manager can't reach it, others can */
+	uint32_t no_steps; /* bit i: steps on server i fail */
+	uint32_t open_transactions;
+	bool routes_stuck; /* the nodes don't answer */
+};
+
+/* `count` servers s0.., all fresh and read-only, as after group create. */
+void world_init(struct world *world, enum policy policy, uint32_t count);
+void world_fini(struct world *world);
+
+/* One look at everything, one decision, and its steps. Time goes on by 10 ms. */
+void world_turn(struct world *world);
+
+/* Turns until the group is in `state`, at most `turns`; returns whether it got there. */
+bool world_until(struct world *world, enum group_state state, unsigned turns);
+
+/* Turns until nothing is left to do and the group is healthy. */
+bool world_until_healthy(struct world *world, unsigned turns);
+
+/* `number` transactions commit on server `server`; bit i of received: server i receives and applies them. */
+void world_commit(struct world *world, uint32_t server, uint64_t number, uint32_t received);
+
+/* Which rows have matched in this process. */
+bool world_has_seen_rule(uint32_t id);
