@@ -111,6 +111,13 @@ static void test_a_hang_is_failed_over_and_fenced_when_it_wakes(void **state)
 	assert_true(world.record.servers[0].diverged);
 	assert_false(gtid_set_is_empty(&world.record.servers[0].extra));
 	assert_false(world.seen.servers[0].status.replica.sql_running);
+	/* Somebody makes it replicate all the same. */
+	world.seen.servers[0].status.replica.sql_running = true;
+	world.seen.servers[0].status.replica.configured = true;
+	for (unsigned i = 0; i < 5; i++) {
+		world_turn(&world);
+	}
+	assert_false(world.seen.servers[0].status.replica.sql_running);
 	/* Made anew from nothing, it is taken back. */
 	gtid_set_clear(&world.seen.servers[0].status.executed);
 	gtid_set_clear(&world.seen.servers[0].status.received);
