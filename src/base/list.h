@@ -15,9 +15,11 @@ struct list {
 	((type *)(void *)((uint8_t *)(pointer)-offsetof(type, member)))
 
 /* Walks the members; `cursor` may be removed inside the loop. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): a name that is declared can't stand in parentheses */
 #define LIST_EACH(head, cursor) \
 	for (struct list *cursor = (head)->next, *cursor##_next = cursor->next; cursor != (head); \
 	     cursor = cursor##_next, cursor##_next = cursor->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* Makes an empty head, or a member that is on no list. */
 static inline void list_init(struct list *list)
