@@ -4,6 +4,7 @@
 #include "cli/request.h"
 #include "cli/server_word.h"
 #include "cli/table.h"
+#include "cli/view.h"
 
 const struct option_row options_group_adopt[] = {
 	{ .name = "dry-run",
@@ -61,6 +62,7 @@ static enum err adopt(struct cli *cli, const struct args *args, struct request *
 	} else if (!cli->json) {
 		print_plan(cli, plan);
 	}
+	view_warnings(cli, plan);
 	json_decref(plan);
 	if (dry_run) {
 		return ERR_OK;

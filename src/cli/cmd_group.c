@@ -7,6 +7,7 @@
 #include "cli/request.h"
 #include "cli/server_word.h"
 #include "cli/table.h"
+#include "cli/view.h"
 
 const struct option_row options_group_create[] = {
 	{ .name = "policy",
@@ -42,10 +43,11 @@ enum { WEIGHT_MAX = 1000 };
 static void finish(struct cli *cli, json_t *result, const char *verb, const char *what)
 {
 	const char *text = request_text(result, "text");
+	view_warnings(cli, result);
 	if (cli->json) {
 		cli_print_json(cli, result);
 	} else if (text[0]) {
-		buf_printf(&cli->out, "%s\n", text);
+		buf_printf(&cli->out, "%s: %s\n", what, text);
 	} else {
 		buf_printf(&cli->out, "%s %s\n", what, verb);
 	}

@@ -4,12 +4,20 @@
 #include "cli/table.h"
 
 static const struct table_column server_columns[] = {
-	{ "name", "SERVER", TABLE_TEXT, 0 },	 { "address", "ADDRESS", TABLE_TEXT, 4 },
-	{ "role", "ROLE", TABLE_TEXT, 0 },	 { "state", "STATE", TABLE_TEXT, 1 },
-	{ "lag_s", "LAG S", TABLE_NUMBER, 2 },	 { "behind", "BEHIND", TABLE_NUMBER, 3 },
-	{ "weight", "WEIGHT", TABLE_NUMBER, 6 }, { "version", "VERSION", TABLE_TEXT, 7 },
-	{ "gtid", "GTID", TABLE_LONG, 5 },	 { "health", "HEALTH", TABLE_HEALTH, 0 },
+	/* clang-format off */
+	{ "name", "SERVER", TABLE_TEXT, 0 },
+	{ "address", "ADDRESS", TABLE_TEXT, 4 },
+	{ "role", "ROLE", TABLE_TEXT, 0 },
+	{ "state", "STATE", TABLE_TEXT, 1 },
+	{ "lag_s", "LAG S", TABLE_NUMBER, 2 },
+	{ "behind", "BEHIND", TABLE_NUMBER, 3 },
+	{ "acknowledges", "ACKS", TABLE_TEXT, 4 },
+	{ "weight", "WEIGHT", TABLE_NUMBER, 6 },
+	{ "version", "VERSION", TABLE_TEXT, 7 },
+	{ "gtid", "GTID", TABLE_LONG, 5 },
+	{ "health", "HEALTH", TABLE_HEALTH, 0 },
 	{ "problem", "PROBLEM", TABLE_TEXT, 0 },
+	/* clang-format on */
 };
 
 static bool is_true(const json_t *object, const char *field)
@@ -79,6 +87,21 @@ static json_t *rows_with_addresses(const json_t *servers)
 	return rows;
 }
 
+/* What diverged servers have that the primary lacks: it has to be named, it may be somebody's data. */
+static void add_extra(struct cli *cli, const json_t *servers)
+{
+	size_t index;
+	const json_t *server;
+	json_array_foreach(servers, index, server)
+	{
+		const char *extra = request_text(server, "extra");
+		if (extra[0]) {
+			buf_printf(&cli->out, "%s has transactions that the primary lacks: %s\n",
+				   request_text(server, "name"), extra);
+		}
+	}
+}
+
 static void add_readiness(struct cli *cli, const json_t *readiness)
 {
 	const char *text = request_text(readiness, "text");
@@ -115,6 +138,7 @@ void view_status(struct cli *cli, const json_t *status)
 	table_print(&style, server_columns, sizeof(server_columns) / sizeof(server_columns[0]),
 		    rows, &cli->out);
 	json_decref(rows);
+	add_extra(cli, json_object_get(status, "servers"));
 	add_readiness(cli, json_object_get(status, "readiness"));
 	add_proxy(cli, json_object_get(status, "proxy"));
 	if (json_is_object(last) && json_object_size(last)) {
@@ -169,4 +193,15 @@ void view_change(struct cli *cli, const json_t *report)
 	}
 	add_phases(out, json_object_get(report, "phases_ms"));
 	add_loss(out, json_object_get(report, "loss"));
+}
+
+void view_warnings(struct cli *cli, const json_t *result)
+{
+	size_t index;
+	const json_t *warning;
+	json_array_foreach(json_object_get(result, "warnings"), index, warning)
+	{
+		cli_note(cli, "warning: %s",
+			 json_string_value(warning) ? json_string_value(warning) : "?");
+	}
 }

@@ -10,3 +10,6 @@ void view_status(struct cli *cli, const json_t *status);
 
 /* A failover's or switchover's report: who, phases in ms, loss. */
 void view_change(struct cli *cli, const json_t *report);
+
+/* The "warnings" of a result, on standard error. */
+void view_warnings(struct cli *cli, const json_t *result);

@@ -304,7 +304,7 @@ static void test_confirmation(void **state)
 	"{\"name\":\"s2\",\"host\":\"db2\",\"port\":3306,\"role\":\"primary\",\"state\":" \
 	"\"primary\",\"lag_s\":0," \
 	"\"gtid\":\"0-1-7\",\"behind\":0,\"health\":\"ok\",\"problem\":\"\",\"version\":\"10.11." \
-	"6\",\"weight\":1}]," \
+	"6\",\"acknowledges\":true,\"weight\":1}]," \
 	"\"readiness\":{\"winner\":\"s3\",\"loss\":\"nothing\",\"blocked_by\":[],\"text\":\"s3 " \
 	"would win\"}," \
 	"\"last_failover\":" REPORT \
@@ -316,23 +316,23 @@ static void test_status(void **state)
 	answer(0, "group.list", ERR_OK, ONE_GROUP);
 	answer(1, "group.status", ERR_OK, STATUS);
 	assert_int_equal(muster("status"), 0);
-	assert_string_equal(out,
-			    "group a: not healthy, steady, primary s2, epoch 4\n"
-			    "policy lossless, 1 acknowledgement(s) among s2, s3, automatic "
-			    "failover off (paused)\n"
-			    "missing: s1 does not answer\n"
-			    "SERVER  ADDRESS     ROLE     STATE    LAG S  BEHIND  WEIGHT  VERSION  "
-			    "GTID   HEALTH  PROBLEM\n"
-			    "s1      [::1]:3306  none     down         -       -       1  -        "
-			    "-      bad     connection"
-			    " refused\n"
-			    "s2      db2:3306    primary  primary      0       0       1  10.11.6  "
-			    "0-1-7  ok      -\n"
-			    "if the primary died now: s3 would win\n"
-			    "proxy: writes on port 6446, reads on port 6447, 8 sessions\n"
-			    "last change: failover from s1 to s2, epoch 4, 4.2 ms: refused twice\n"
-			    "  phases in ms: detected 1.2, decided 3.0\n"
-			    "  lost: nothing\n");
+	assert_string_equal(
+		out, "group a: not healthy, steady, primary s2, epoch 4\n"
+		     "policy lossless, 1 acknowledgement(s) among s2, s3, automatic "
+		     "failover off (paused)\n"
+		     "missing: s1 does not answer\n"
+		     "SERVER  ADDRESS     ROLE     STATE    LAG S  BEHIND  ACKS  WEIGHT  VERSION  "
+		     "GTID   HEALTH  PROBLEM\n"
+		     "s1      [::1]:3306  none     down         -       -  -          1  -        "
+		     "-      bad     connection"
+		     " refused\n"
+		     "s2      db2:3306    primary  primary      0       0  yes        1  10.11.6  "
+		     "0-1-7  ok      -\n"
+		     "if the primary died now: s3 would win\n"
+		     "proxy: writes on port 6446, reads on port 6447, 8 sessions\n"
+		     "last change: failover from s1 to s2, epoch 4, 4.2 ms: refused twice\n"
+		     "  phases in ms: detected 1.2, decided 3.0\n"
+		     "  lost: nothing\n");
 	assert_int_equal(muster("status a --json"), 0);
 	json_error_t where;
 	json_t *shown = json_loads(out, 0, &where);
