@@ -19,7 +19,7 @@ enum err cmd_config_check(struct cli *cli, const struct args *args)
 	const char *path = args_word(args, 0);
 	enum err rc = config_load(path ? path : args_text(args, "config"), config, &cli->err);
 	if (rc == ERR_OK) {
-		rc = config_load_secrets(config, warn, cli, &cli->err);
+		rc = config_load_secrets(config, false, warn, cli, &cli->err);
 	}
 	secret_wipe(&config->manager_password);
 	secret_wipe(&config->replication_password);

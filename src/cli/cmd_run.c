@@ -82,7 +82,7 @@ static enum err read_config(struct node *node, struct cli *cli, const struct arg
 		return err_set(&cli->err, ERR_USAGE,
 			       "--log-level: '%s' is none of error, warn, info, debug", level);
 	}
-	return config_load_secrets(node->config, warn, &node->log, &cli->err);
+	return config_load_secrets(node->config, true, warn, &node->log, &cli->err);
 }
 
 static enum err open_store(struct node *node, struct err_ctx *err)

@@ -387,57 +387,74 @@ static void warn_if_open(const char *path, config_warn_cb warn, void *ctx)
 	}
 }
 
-static enum err load_secret(const struct config *config, const char *user, const char *variable,
-			    enum config_index file_key, struct secret *ret, config_warn_cb warn,
-			    void *ctx, struct err_ctx *err)
+/* Where the password of one account comes from, and goes to. */
+struct secret_source {
+	const char *user;
+	const char *variable;
+	enum config_index file_key;
+	struct secret *to;
+};
+
+static enum err secret_from_file(const struct config *config, const struct secret_source *source,
+				 config_warn_cb warn, void *ctx, struct err_ctx *err)
 {
-	const struct config_key *key = &config_keys[file_key];
-	const char *value = getenv(variable);
+	const struct config_key *key = &config_keys[source->file_key];
 	const char *path = (const char *)&config->values + key->offset;
 	struct buf text = { 0 };
-	struct str password = str_of(value);
-	if (!value) {
-		if (!path[0]) {
-			return err_set(err, ERR_CONFIG,
-				       "no password for account '%s': set '%s' in [accounts] or %s",
-				       user, key->name, variable);
-		}
-		if (read_file(path, SECRET_BYTES_MAX, &text, err) != ERR_OK) {
-			return config->path[0]
-				       ? err_wrap(err, ERR_CONFIG, "%s: line %u: '%s'",
-						  config->path, config->lines[file_key], key->name)
-				       : ERR_CONFIG;
-		}
-		warn_if_open(path, warn, ctx);
-		struct str rest = buf_str(&text);
-		password = STR("");
-		(void)str_next(&rest, '\n', &password);
-		password = str_trim(password);
+	struct str password = STR("");
+	if (read_file(path, SECRET_BYTES_MAX, &text, err) != ERR_OK) {
+		return err_wrap(err, ERR_CONFIG, "%s: line %u: '%s'", config->path,
+				config->lines[source->file_key], key->name);
 	}
-	enum err rc = ERR_OK;
-	if (secret_set(ret, password) != ERR_OK) {
-		rc = err_set(err, ERR_CONFIG,
-			     "the password for account '%s' is longer than %d bytes", user,
-			     (int)SECRET_BYTES_MAX - 1);
-	}
+	warn_if_open(path, warn, ctx);
+	struct str rest = buf_str(&text);
+	(void)str_next(&rest, '\n', &password);
+	enum err rc = secret_set(source->to, str_trim(password));
 	if (text.ptr) {
 		explicit_bzero(text.ptr, text.cap);
 	}
 	buf_fini(&text);
-	return rc;
+	return rc == ERR_OK ? rc : err_set(err, ERR_CONFIG, "%s: the password is too long", path);
 }
 
-enum err config_load_secrets(struct config *config, config_warn_cb warn, void *ctx,
+static enum err load_secret(const struct config *config, const struct secret_source *source,
+			    bool needed, config_warn_cb warn, void *ctx, struct err_ctx *err)
+{
+	const struct config_key *key = &config_keys[source->file_key];
+	const char *path = (const char *)&config->values + key->offset;
+	const char *value = getenv(source->variable);
+	if (value) {
+		return secret_set(source->to, str_of(value)) == ERR_OK
+			       ? ERR_OK
+			       : err_set(err, ERR_CONFIG, "%s is longer than %d bytes",
+					 source->variable, (int)SECRET_BYTES_MAX - 1);
+	}
+	if (path[0]) {
+		return secret_from_file(config, source, warn, ctx, err);
+	}
+	struct err_ctx why = { 0 };
+	enum err rc = err_set(&why, ERR_CONFIG,
+			      "no password for account '%s': set '%s' in [accounts] or %s",
+			      source->user, key->name, source->variable);
+	if (needed) {
+		return err_set(err, rc, "%s", why.text);
+	}
+	warn(ctx, why.text);
+	return ERR_OK;
+}
+
+enum err config_load_secrets(struct config *config, bool needed, config_warn_cb warn, void *ctx,
 			     struct err_ctx *err)
 {
-	enum err rc = load_secret(config, config->values.accounts_manager_user,
-				  "MUSTER_MANAGER_PASSWORD", CONFIG_accounts_manager_password_file,
-				  &config->manager_password, warn, ctx, err);
-	if (rc == ERR_OK) {
-		rc = load_secret(config, config->values.accounts_replication_user,
-				 "MUSTER_REPLICATION_PASSWORD",
-				 CONFIG_accounts_replication_password_file,
-				 &config->replication_password, warn, ctx, err);
+	const struct secret_source sources[] = {
+		{ config->values.accounts_manager_user, "MUSTER_MANAGER_PASSWORD",
+		  CONFIG_accounts_manager_password_file, &config->manager_password },
+		{ config->values.accounts_replication_user, "MUSTER_REPLICATION_PASSWORD",
+		  CONFIG_accounts_replication_password_file, &config->replication_password },
+	};
+	enum err rc = ERR_OK;
+	for (size_t i = 0; rc == ERR_OK && i < sizeof(sources) / sizeof(sources[0]); i++) {
+		rc = load_secret(config, &sources[i], needed, warn, ctx, err);
 	}
 	return rc;
 }

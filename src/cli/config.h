@@ -92,9 +92,13 @@ MUST_CHECK enum err config_parse(struct str text, const char *name, struct confi
 typedef void (*config_warn_cb)(void *ctx, const char *text);
 
 /* Fills the two passwords from $MUSTER_MANAGER_PASSWORD and $MUSTER_REPLICATION_PASSWORD, else from the
- * files that are configured; warns of a file that everybody may read. Errors: ERR_CONFIG. */
-MUST_CHECK enum err config_load_secrets(struct config *config, config_warn_cb warn, void *ctx,
-					struct err_ctx *err);
+ * files that are configured; warns of a file that everybody may read.
+ *
+ * needed: an account without any password configured is an error; otherwise `warn` is told.
+ * Errors: ERR_CONFIG.
+ */
+MUST_CHECK enum err config_load_secrets(struct config *config, bool needed, config_warn_cb warn,
+					void *ctx, struct err_ctx *err);
 
 /* The value of a key as text. */
 void config_value_text(const struct config *config, enum config_index index, struct buf *out);

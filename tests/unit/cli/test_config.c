@@ -183,25 +183,28 @@ static void test_secrets(void **state)
 	assert_int_equal(parse(text, NULL), ERR_OK);
 	assert_int_equal(setenv("MUSTER_REPLICATION_PASSWORD", "from environment", 1), 0);
 	assert_int_equal(unsetenv("MUSTER_MANAGER_PASSWORD"), 0);
-	assert_int_equal(config_load_secrets(&config, warn, NULL, &err), ERR_OK);
+	assert_int_equal(config_load_secrets(&config, true, warn, NULL, &err), ERR_OK);
 	assert_string_equal(config.manager_password.text, "from file");
 	assert_string_equal(config.replication_password.text, "from environment");
 	assert_string_equal(warned, "");
 
 	write_file(path, "x", 0644);
-	assert_int_equal(config_load_secrets(&config, warn, NULL, &err), ERR_OK);
+	assert_int_equal(config_load_secrets(&config, true, warn, NULL, &err), ERR_OK);
 	assert_non_null(strstr(warned, "everybody may read this password"));
 
 	assert_int_equal(unlink(path), 0);
-	assert_int_equal(config_load_secrets(&config, warn, NULL, &err), ERR_CONFIG);
+	assert_int_equal(config_load_secrets(&config, true, warn, NULL, &err), ERR_CONFIG);
 	(void)snprintf(text, sizeof(text),
 		       "m.cnf: line 2: 'manager-password-file': %s: No such file or directory",
 		       path);
 	assert_string_equal(err.text, text);
 
 	assert_int_equal(unsetenv("MUSTER_REPLICATION_PASSWORD"), 0);
+	assert_int_equal(parse("[muster]", NULL), ERR_OK);
+	assert_int_equal(config_load_secrets(&config, false, warn, NULL, &err), ERR_OK);
+	assert_non_null(strstr(warned, "no password for account 'replication'"));
 	assert_int_equal(setenv("MUSTER_MANAGER_PASSWORD", "", 1), 0);
-	assert_int_equal(config_load_secrets(&config, warn, NULL, &err), ERR_CONFIG);
+	assert_int_equal(config_load_secrets(&config, true, warn, NULL, &err), ERR_CONFIG);
 	assert_string_equal(err.text,
 			    "no password for account 'replication': set 'replication-password-file'"
 			    " in [accounts] or MUSTER_REPLICATION_PASSWORD");
