@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <ini.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "os/env.h"
 
 const struct config_key config_keys[CONFIG_KEY_COUNT_] = {
 #define SECTION(name, help)
@@ -333,8 +333,8 @@ static enum err read_file(const char *path, size_t bytes_max, struct buf *out, s
 /* The file to read; empty when there is none and none was named. */
 static enum err find_path(const char *path, char *ret, size_t ret_bytes, struct err_ctx *err)
 {
-	const char *named = path ? path : getenv("MUSTER_CONFIG");
-	const char *home = getenv("HOME");
+	const char *named = path ? path : env_get("MUSTER_CONFIG");
+	const char *home = env_get("HOME");
 	int length = 0;
 	if (named && named[0]) {
 		length = snprintf(ret, ret_bytes, "%s", named);
@@ -422,7 +422,7 @@ static enum err load_secret(const struct config *config, const struct secret_sou
 {
 	const struct config_key *key = &config_keys[source->file_key];
 	const char *path = (const char *)&config->values + key->offset;
-	const char *value = getenv(source->variable);
+	const char *value = env_get(source->variable);
 	if (value) {
 		return secret_set(source->to, str_of(value)) == ERR_OK
 			       ? ERR_OK

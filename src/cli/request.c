@@ -1,18 +1,18 @@
 #include "cli/request.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "os/env.h"
 
 enum { PATH_BYTES_MAX = 2048, NAMES_BYTES_MAX = 512 };
 
 static enum err find_socket(struct cli *cli, const struct args *args, struct request *request)
 {
 	const char *option = args_text(args, "socket");
-	const char *variable = getenv("MUSTER_SOCKET");
+	const char *variable = env_get("MUSTER_SOCKET");
 	const char *named = option ? option : variable;
 	if (named && named[0]) {
 		if (str_copy(str_of(named), request->socket_path, sizeof(request->socket_path)) !=

@@ -1,9 +1,10 @@
 #include "cli/term.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "os/env.h"
 
 static bool color_wanted(enum term_color_choice choice)
 {
@@ -15,8 +16,8 @@ static bool color_wanted(enum term_color_choice choice)
 	case TERM_COLOR_AUTO:
 		break;
 	}
-	const char *no_color = getenv("NO_COLOR");
-	const char *kind = getenv("TERM");
+	const char *no_color = env_get("NO_COLOR");
+	const char *kind = env_get("TERM");
 	return isatty(STDOUT_FILENO) == 1 && !(no_color && no_color[0]) && kind &&
 	       strcmp(kind, "dumb") != 0;
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "os/clock_system.h"
+#include "os/env.h"
 #include "os/process.h"
 
 enum { VERSION_TIMEOUT_S = 20, VERSION_BYTES_MAX_READ = 16384 };
@@ -92,7 +93,7 @@ static bool find_in_path(const char *name, char ret[FILE_PATH_BYTES_MAX])
 {
 	static const char *const usual[] = { "/usr/sbin", "/usr/bin", "/usr/libexec",
 					     "/usr/local/sbin", "/usr/local/bin" };
-	struct str rest = str_of(getenv("PATH"));
+	struct str rest = str_of(env_get("PATH"));
 	struct str folder;
 	while (str_next(&rest, ':', &folder)) {
 		if (folder.len && folder.ptr[0] == '/' &&
@@ -108,13 +109,12 @@ static bool find_in_path(const char *name, char ret[FILE_PATH_BYTES_MAX])
 	return false;
 }
 
-/* Where dev/get-server brings servers. MUSTER_SERVERS also is what `muster sandbox env` calls the list of
- * servers: only a path counts here. */
+/* Where dev/get-server brings servers. */
 static enum err servers_folder(char ret[FILE_PATH_BYTES_MAX])
 {
-	const char *own = getenv("MUSTER_SERVERS");
-	const char *cache = getenv("XDG_CACHE_HOME");
-	const char *home = getenv("HOME");
+	const char *own = env_get("MUSTER_SERVER_CACHE");
+	const char *cache = env_get("XDG_CACHE_HOME");
+	const char *home = env_get("HOME");
 	if (own && own[0] == '/') {
 		return file_path(ret, NULL, "%s", own);
 	}

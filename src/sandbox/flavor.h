@@ -28,7 +28,7 @@ MUST_CHECK enum err flavor_from_name(const char *name, enum flavor *ret, struct 
  *
  * wanted:   FLAVOR_ANY takes what `binaries` has, MariaDB first; without binaries it is MariaDB.
  * binaries: folder with the programs in it or in its bin or sbin; NULL: PATH and the usual places, for
- *           MySQL first where dev/get-server puts it ($MUSTER_SERVERS or ~/.cache/muster/servers).
+ *           MySQL first where dev/get-server puts it ($MUSTER_SERVER_CACHE or ~/.cache/muster/servers).
  * Errors:   ERR_NOT_FOUND, one line that says where was looked and how to get it; ERR_FAILED when the
  *           program doesn't run.
  */

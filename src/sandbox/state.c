@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "os/env.h"
 
 enum { STATE_JSON_BYTES_MAX = 65536, PASSWORD_FILE_BYTES_MAX = 1024, NAMES_MAX = 1000 };
 
@@ -49,9 +50,9 @@ static enum err check_name(const char *name, struct err_ctx *err)
 
 enum err state_base(char ret[FILE_PATH_BYTES_MAX], struct err_ctx *err)
 {
-	const char *own = getenv("MUSTER_SANDBOX_DIR");
-	const char *state = getenv("XDG_STATE_HOME");
-	const char *home = getenv("HOME");
+	const char *own = env_get("MUSTER_SANDBOX_DIR");
+	const char *state = env_get("XDG_STATE_HOME");
+	const char *home = env_get("HOME");
 	if (own && own[0]) {
 		if (own[0] != '/') {
 			return err_set(err, ERR_CONFIG,

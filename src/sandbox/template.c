@@ -1,11 +1,11 @@
 #include "sandbox/template.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "os/env.h"
 #include "os/process.h"
 #include "os/random.h"
 #include "sandbox/certificate.h"
@@ -34,8 +34,8 @@ struct building {
 
 static enum err templates_folder(char ret[FILE_PATH_BYTES_MAX], struct err_ctx *err)
 {
-	const char *cache = getenv("XDG_CACHE_HOME");
-	const char *home = getenv("HOME");
+	const char *cache = env_get("XDG_CACHE_HOME");
+	const char *home = env_get("HOME");
 	if (cache && cache[0] == '/') {
 		return file_path(ret, err, "%s/muster/templates", cache);
 	}

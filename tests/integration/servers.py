@@ -66,7 +66,7 @@ def cache_dir():
 def program(flavor):
     """The server's executable."""
     name = "mysqld" if flavor == "mysql" else "mariadbd"
-    fetched = pathlib.Path(os.environ.get("MUSTER_SERVERS", cache_dir() / "servers")) / flavor / "bin" / name
+    fetched = pathlib.Path(os.environ.get("MUSTER_SERVER_CACHE", cache_dir() / "servers")) / flavor / "bin" / name
     if fetched.exists():
         return str(fetched)
     host = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
