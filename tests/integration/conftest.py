@@ -16,7 +16,7 @@ import sandbox as sandbox_module  # noqa: E402
 def pytest_configure(config):
     # A sandbox's variables in the caller's shell must not leak into the tests' own sandboxes.
     for name in list(os.environ):
-        if name.startswith("MUSTER_") and name not in ("MUSTER_BIN",):
+        if name.startswith("MUSTER_") and name not in ("MUSTER_BIN", "MUSTER_SERVER_CACHE"):
             del os.environ[name]
 
 
