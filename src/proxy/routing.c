@@ -10,13 +10,13 @@ static bool serves_reads(const struct route *route, uint32_t server)
 }
 
 /* The lowest (sessions + 1) / weight; ties go round. */
-static uint32_t least_loaded(const struct routing_question *question)
+static uint32_t least_loaded(const struct routing_question *question, uint32_t avoided)
 {
 	const struct route *route = question->route;
 	uint32_t best = ROUTING_NOWHERE;
 	for (uint32_t i = 0; i < route->server_count; i++) {
 		uint32_t server = (i + question->tie) % route->server_count;
-		if (!serves_reads(route, server)) {
+		if (!serves_reads(route, server) || (avoided & (UINT32_C(1) << server))) {
 			continue;
 		}
 		if (best == ROUTING_NOWHERE) {
@@ -75,7 +75,10 @@ struct routing_answer routing_decide(const struct routing_question *question)
 		/* What is open on a replica may end there, even when it has fallen behind. */
 		return (struct routing_answer){ .server = question->current };
 	}
-	uint32_t replica = least_loaded(question);
+	uint32_t replica = least_loaded(question, question->avoided);
+	if (replica == ROUTING_NOWHERE) {
+		replica = least_loaded(question, 0);
+	}
 	if (replica == ROUTING_NOWHERE || replica == route->primary) {
 		return to_primary(question);
 	}

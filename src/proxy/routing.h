@@ -23,6 +23,7 @@ struct routing_question {
 	bool as_primary; /* that connection was made because the server was the primary */
 	bool in_transaction;   /* something is open that ends with the connection */
 	const uint32_t *reads; /* [ROUTE_SERVERS_MAX] read sessions by server */
+	uint32_t avoided;      /* bits by server: refused a connection a moment ago */
 	uint32_t tie;	       /* varies from session to session: spreads equal loads */
 };
 

@@ -128,7 +128,8 @@ static enum err take_sha2(struct server_auth *auth, struct str data, struct buf 
 		return rc;
 	}
 	size_t mark = packet_begin(out);
-	rc = auth_sha2_rsa_encrypt(key, str_of(auth->credential->clear.text), auth->nonce, out, err);
+	rc = auth_sha2_rsa_encrypt(key, str_of(auth->credential->clear.text), auth->nonce, out,
+				   err);
 	packet_end(out, mark, sequence);
 	(void)auth_sha2_rsa_free(key);
 	return rc;

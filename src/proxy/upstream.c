@@ -1,0 +1,420 @@
+/* Server connections: connect, greeting, log-in, set-up; afterwards the session relays. */
+#include "proxy/upstream.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "proxy/routing.h"
+#include "proxy/session.h"
+
+enum {
+	UPSTREAM_IN_BYTES_MAX = REPLY_WALK_HELD_BYTES_MAX + WORKER_SCRATCH_BYTES,
+	UPSTREAM_OUT_BYTES_MAX = 32 << 20,
+	UPSTREAM_READ_BYTES = 4096,
+	UPSTREAM_AVOID_US =
+		1000 * 1000, /* readers leave a server alone that refused a connection */
+};
+
+/* What the client's choice of capabilities carries over to the server: all that changes the bytes or
+ * the meaning of what is relayed. */
+static const capabilities passed_caps =
+	CAP_FOUND_ROWS | CAP_NO_SCHEMA | CAP_ODBC | CAP_LOCAL_FILES | CAP_IGNORE_SPACE |
+	CAP_INTERACTIVE | CAP_MULTI_STATEMENTS | CAP_MULTI_RESULTS | CAP_PS_MULTI_RESULTS |
+	CAP_CONNECT_ATTRS | CAP_EXPIRED_PASSWORDS | CAP_DEPRECATE_EOF;
+
+/* What the proxy needs of every server. */
+static const capabilities needed_caps = CAP_PROTOCOL_41 | CAP_SECURE_CONNECTION | CAP_PLUGIN_AUTH;
+
+static void on_event(struct watch *watch, uint32_t epoll_events)
+{
+	struct upstream *upstream = LIST_ENTRY(watch, struct upstream, watch);
+	if (upstream->session) {
+		transport_note(&upstream->io, epoll_events);
+		session_run(upstream->session);
+	}
+}
+
+static void leave_connecting(struct upstream *upstream)
+{
+	if (upstream->is_connecting) {
+		upstream->is_connecting = false;
+		list_remove(&upstream->link);
+		upstream->worker->connecting_count--;
+	}
+}
+
+struct upstream *upstream_open(struct session *session, uint32_t server, bool as_primary)
+{
+	struct worker *worker = session->worker;
+	const struct target *target = worker->target;
+	int fd = -1;
+	check(target && server < target->route.server_count);
+	if (!target->resolved[server] ||
+	    net_connect(&target->addresses[server], &fd, NULL) != ERR_OK) {
+		worker->avoid_until_us[server] = worker->now_us + UPSTREAM_AVOID_US;
+		return NULL;
+	}
+	struct upstream *upstream = mem_try(sizeof(*upstream));
+	if (!upstream) {
+		(void)close(fd);
+		return NULL;
+	}
+	*upstream = (struct upstream){
+		.watch = { on_event },
+		.worker = worker,
+		.session = session,
+		.serial = ++worker->upstream_serial,
+		.port = target->route.servers[server].port,
+		.server = server,
+		.as_primary = as_primary,
+		.phase = UPSTREAM_CONNECTING,
+		.deadline_us = worker->now_us +
+			       (uint64_t)worker->shared->options.connect_ms_max * US_PER_MS,
+		.is_connecting = true,
+	};
+	memcpy(upstream->host, target->route.servers[server].host, sizeof(upstream->host));
+	buf_init(&upstream->in, UPSTREAM_IN_BYTES_MAX);
+	buf_init(&upstream->out, UPSTREAM_OUT_BYTES_MAX);
+	buf_init(&upstream->refusal, UPSTREAM_REFUSAL_BYTES_MAX);
+	transport_init_tcp(&upstream->io, fd);
+	list_add_tail(&worker->connecting, &upstream->link);
+	worker->connecting_count++;
+	if (worker_watch(worker, fd, &upstream->watch) != ERR_OK) {
+		return upstream_close(upstream, false);
+	}
+	return upstream;
+}
+
+bool upstream_flush(struct upstream *upstream)
+{
+	while (upstream->out_at < upstream->out.len) {
+		size_t count = 0;
+		enum transport_result rc =
+			transport_write(&upstream->io, upstream->out.ptr + upstream->out_at,
+					upstream->out.len - upstream->out_at, &count);
+		if (rc != TRANSPORT_OK) {
+			return rc == TRANSPORT_BLOCKED;
+		}
+		upstream->out_at += count;
+	}
+	if (upstream->out.len) {
+		buf_fini(&upstream->out);
+		upstream->out_at = 0;
+	}
+	return true;
+}
+
+static void free_dying(struct dying *object)
+{
+	(void)mem_free(LIST_ENTRY(object, struct upstream, dying));
+}
+
+struct upstream *upstream_close(struct upstream *upstream, bool reset)
+{
+	static const uint8_t quit[] = { 1, 0, 0, 0, COMMAND_QUIT };
+	if (!upstream) {
+		return NULL;
+	}
+	leave_connecting(upstream);
+	if (upstream->phase == UPSTREAM_READY && !reset && transport_is_open(&upstream->io)) {
+		size_t count = 0;
+		/* A courtesy: the server logs no aborted connection. */
+		(void)transport_write(&upstream->io, quit, sizeof(quit), &count);
+	}
+	transport_close(&upstream->io, reset);
+	buf_fini(&upstream->in);
+	buf_fini(&upstream->out);
+	buf_fini(&upstream->refusal);
+	upstream->session = NULL;
+	upstream->dying.free = free_dying;
+	list_add_tail(&upstream->worker->dying, &upstream->dying.link);
+	return NULL;
+}
+
+static enum upstream_progress broken(struct upstream *upstream, const char *words)
+{
+	struct reply_err error = { .server_errno = refusal_errno(REFUSAL_SERVER_LOGIN),
+				   .message = str_of(words) };
+	memcpy(error.sqlstate, "HY000", sizeof(error.sqlstate));
+	buf_clear(&upstream->refusal);
+	reply_err_encode(&upstream->refusal, &error, true);
+	return UPSTREAM_BROKEN;
+}
+
+static enum upstream_progress refused(struct upstream *upstream, struct str payload)
+{
+	buf_clear(&upstream->refusal);
+	buf_add_str(&upstream->refusal, str_slice(payload, 0, UPSTREAM_REFUSAL_BYTES_MAX));
+	return UPSTREAM_REFUSED;
+}
+
+/* An error in place of a greeting has no SQLSTATE; the client's has. */
+static enum upstream_progress refused_greeting(struct upstream *upstream, const struct err_ctx *err)
+{
+	struct reply_err error = { .server_errno = (uint16_t)err->server_errno,
+				   .message = str_of(err->text) };
+	memcpy(error.sqlstate, "08004", sizeof(error.sqlstate));
+	buf_clear(&upstream->refusal);
+	reply_err_encode(&upstream->refusal, &error, true);
+	return UPSTREAM_REFUSED;
+}
+
+static enum upstream_progress take_greeting(struct upstream *upstream, struct str payload)
+{
+	const struct session *session = upstream->session;
+	struct greeting greeting;
+	struct err_ctx err = { 0 };
+	enum err rc = greeting_decode(payload, &greeting, &err);
+	if (rc) {
+		return rc == ERR_SERVER ? refused_greeting(upstream, &err)
+					: broken(upstream, err_text(rc, &err));
+	}
+	capabilities wanted = (session->caps & passed_caps) | needed_caps;
+	if ((greeting.caps & wanted) != wanted) {
+		return broken(upstream,
+			      "the server lacks a capability that the client has agreed on");
+	}
+	struct login login = {
+		.caps = wanted | CAP_MYSQL | CAP_LONG_FLAG | CAP_TRANSACTIONS |
+			(greeting.caps & (CAP_SESSION_TRACK | CAP_AUTH_LENENC)),
+		.packet_bytes_max = session->packet_bytes_max,
+		.collation = session->collation,
+		.user = str_of(session->user),
+		.schema = str_of(session->state.schema),
+		.attributes = { session->attributes, session->attributes_bytes },
+	};
+	if (login.schema.len) {
+		login.caps |= CAP_CONNECT_WITH_DB;
+	}
+	upstream->caps = login.caps;
+	upstream->thread_id = greeting.connection_id;
+	rc = server_auth_begin(&upstream->auth, &greeting, &login, session->plugin,
+			       session->credential, &upstream->out, &upstream->sequence, &err);
+	if (rc) {
+		return broken(upstream, err_text(rc, &err));
+	}
+	upstream->phase = UPSTREAM_AUTH;
+	return UPSTREAM_WAITS;
+}
+
+static enum upstream_progress take_auth(struct upstream *upstream, struct str payload)
+{
+	struct session *session = upstream->session;
+	struct err_ctx err = { 0 };
+	enum server_auth_next next = SERVER_AUTH_READ;
+	enum err rc = server_auth_step(&upstream->auth, payload, &upstream->out,
+				       &upstream->sequence, &next, &err);
+	if (rc) {
+		return broken(upstream, err_text(rc, &err));
+	}
+	switch (next) {
+	case SERVER_AUTH_READ:
+		break;
+	case SERVER_AUTH_REFUSED:
+		return refused(upstream, payload);
+	case SERVER_AUTH_DONE:
+		buf_clear(&session->entered);
+		buf_add_str(&session->entered, payload);
+		upstream_set_up(upstream, true, NULL);
+		break;
+	}
+	return UPSTREAM_WAITS;
+}
+
+static void add_command(struct upstream *upstream, uint8_t command, struct str text)
+{
+	uint8_t sequence = 0;
+	size_t mark = packet_begin(&upstream->out);
+	buf_add_u8(&upstream->out, command);
+	buf_add_str(&upstream->out, text);
+	packet_end(&upstream->out, mark, &sequence);
+}
+
+static void add_setup_query(struct upstream *upstream, struct str sql)
+{
+	add_command(upstream, COMMAND_QUERY, sql);
+	upstream->setup_count++;
+}
+
+static void add_state(struct upstream *upstream)
+{
+	enum { SET_BYTES_MAX = 2 * STATE_VALUE_BYTES_MAX + STATE_NAME_BYTES_MAX + 64 };
+	const struct state *state = &upstream->session->state;
+	struct buf sql;
+	buf_init(&sql, SET_BYTES_MAX);
+	for (size_t i = 0; i < state->variable_count; i++) {
+		buf_clear(&sql);
+		state_write_set(state, i, &sql);
+		add_setup_query(upstream, buf_str(&sql));
+	}
+	if (state->last_insert_id) {
+		buf_clear(&sql);
+		buf_printf(&sql, "SET SESSION last_insert_id=%llu",
+			   (unsigned long long)state->last_insert_id);
+		add_setup_query(upstream, buf_str(&sql));
+	}
+	buf_fini(&sql);
+}
+
+void upstream_set_up(struct upstream *upstream, bool with_state, struct stmt *stmt)
+{
+	bool tracks = (upstream->caps & CAP_SESSION_TRACK) != 0;
+	upstream->phase = UPSTREAM_SETUP;
+	upstream->setup_failed = false;
+	if (with_state) {
+		add_state(upstream);
+	}
+	/* After the state, so that its own changes are not reported back. */
+	for (size_t i = 0; tracks && !upstream->tracking && state_tracking_sql(i); i++) {
+		add_setup_query(upstream, str_of(state_tracking_sql(i)));
+	}
+	upstream->tracking = true;
+	if (stmt) {
+		add_command(upstream, COMMAND_STMT_PREPARE,
+			    (struct str){ stmt->sql, stmt->sql_bytes });
+		upstream->preparing = stmt;
+	}
+}
+
+/* One packet of the replies to set-up statements. */
+static enum upstream_progress take_setup(struct upstream *upstream,
+					 const struct reply_walk_step *step)
+{
+	if (step->has_packet && step->packet == RESULT_PACKET_PREPARED) {
+		struct stmt *stmt = upstream->preparing;
+		stmt->server_id = upstream->walk.scan.statement_id;
+		stmt->serial = upstream->serial;
+		stmt->types_bound = false;
+	}
+	if (step->has_packet && step->packet == RESULT_PACKET_ERR) {
+		if (!upstream->setup_count) {
+			upstream->preparing = NULL;
+			upstream->walking = false;
+			upstream->phase = UPSTREAM_READY;
+			(void)refused(upstream, step->payload);
+			return UPSTREAM_STMT_REFUSED;
+		}
+		upstream->setup_failed = true;
+	}
+	if (step->next != REPLY_WALK_DONE) {
+		return UPSTREAM_WAITS;
+	}
+	upstream->walking = false;
+	if (upstream->setup_count) {
+		upstream->setup_count--;
+	} else {
+		upstream->preparing = NULL;
+	}
+	return UPSTREAM_WAITS;
+}
+
+/* Walks what has come of the replies; READY when all have. */
+static enum upstream_progress run_setup(struct upstream *upstream)
+{
+	for (;;) {
+		if (!upstream->walking) {
+			if (!upstream->setup_count && !upstream->preparing) {
+				bool failed = upstream->setup_failed;
+				upstream->setup_failed = false;
+				leave_connecting(upstream);
+				upstream->phase = UPSTREAM_READY;
+				return failed ? UPSTREAM_STATE_REFUSED : UPSTREAM_IS_READY;
+			}
+			(void)reply_walk_start(&upstream->walk,
+					       upstream->setup_count ? COMMAND_QUERY
+								     : COMMAND_STMT_PREPARE,
+					       upstream->caps);
+			upstream->walking = true;
+		}
+		struct reply_walk_step step;
+		if (reply_walk_bytes(&upstream->walk, upstream->in.ptr, upstream->in.len, &step,
+				     NULL) != ERR_OK) {
+			return broken(upstream, "the server's answer to SET is malformed");
+		}
+		enum upstream_progress progress = take_setup(upstream, &step);
+		buf_consume(&upstream->in, step.used_bytes);
+		if (progress != UPSTREAM_WAITS) {
+			return progress;
+		}
+		if (step.next == REPLY_WALK_READ || step.next == REPLY_WALK_CLIENT) {
+			return UPSTREAM_WAITS;
+		}
+	}
+}
+
+/* Takes what has come one step further; UPSTREAM_WAITS when bytes are missing. */
+static enum upstream_progress take_bytes(struct upstream *upstream)
+{
+	while (upstream->phase == UPSTREAM_GREETING || upstream->phase == UPSTREAM_AUTH) {
+		struct packet packet;
+		enum err rc = packet_find(upstream->in.ptr, upstream->in.len,
+					  RESULT_SCAN_PAYLOAD_BYTES_MAX, &packet, NULL);
+		if (rc == ERR_AGAIN) {
+			return UPSTREAM_WAITS;
+		}
+		if (rc) {
+			return broken(upstream, "the server's log-in packets are malformed");
+		}
+		struct str payload = packet_join(upstream->in.ptr, &packet);
+		upstream->sequence = packet.sequence_next;
+		enum upstream_progress progress = upstream->phase == UPSTREAM_GREETING
+							  ? take_greeting(upstream, payload)
+							  : take_auth(upstream, payload);
+		if (progress != UPSTREAM_WAITS) {
+			return progress;
+		}
+		buf_consume(&upstream->in, packet.wire_bytes);
+	}
+	return run_setup(upstream);
+}
+
+static enum transport_result read_more(struct upstream *upstream)
+{
+	uint8_t *room = buf_reserve(&upstream->in, UPSTREAM_READ_BYTES);
+	size_t count = 0;
+	if (!room) {
+		return TRANSPORT_CLOSED;
+	}
+	enum transport_result rc = transport_read(&upstream->io, room, UPSTREAM_READ_BYTES, &count);
+	if (rc == TRANSPORT_OK) {
+		buf_commit(&upstream->in, count);
+	}
+	return rc;
+}
+
+enum upstream_progress upstream_run(struct upstream *upstream)
+{
+	if (upstream->phase == UPSTREAM_READY) {
+		return UPSTREAM_IS_READY;
+	}
+	if (upstream->phase == UPSTREAM_CONNECTING) {
+		if (!upstream->io.writable) {
+			return UPSTREAM_WAITS;
+		}
+		if (net_connect_error(upstream->io.fd)) {
+			return UPSTREAM_LOST;
+		}
+		upstream->phase = UPSTREAM_GREETING;
+	}
+	for (;;) {
+		if (!upstream_flush(upstream)) {
+			return UPSTREAM_LOST;
+		}
+		enum upstream_progress progress = take_bytes(upstream);
+		if (progress != UPSTREAM_WAITS) {
+			if (!upstream->in.len) {
+				buf_fini(&upstream->in);
+			}
+			return progress;
+		}
+		if (upstream->out.len > upstream->out_at && upstream->io.writable) {
+			continue;
+		}
+		enum transport_result rc = read_more(upstream);
+		if (rc != TRANSPORT_OK) {
+			return rc == TRANSPORT_BLOCKED ? UPSTREAM_WAITS : UPSTREAM_LOST;
+		}
+	}
+}

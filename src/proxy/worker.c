@@ -1,0 +1,342 @@
+/* The worker's loop: events, mailbox, deadlines, status. */
+#include "proxy/worker.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "proxy/routing.h"
+#include "proxy/session.h"
+#include "proxy/session_loss.h"
+
+enum {
+	WORKER_IDLE_MS = 1000, /* the longest sleep */
+	WORKER_TROUBLE_US = 1000,
+	WORKER_ACCEPT_PAUSE_US = 100 * 1000, /* after file descriptors have run out */
+};
+
+static uint64_t read_clock(const struct worker *worker)
+{
+	return clock_monotonic_us(worker->shared->options.clock);
+}
+
+static void on_wake(struct watch *watch, uint32_t epoll_events)
+{
+	struct worker *worker = LIST_ENTRY(watch, struct worker, wake);
+	uint64_t count = 0;
+	(void)epoll_events;
+	/* Only empties it; what there is to do is in the mailbox. */
+	ssize_t got = read(worker->wake_fd, &count, sizeof(count));
+	(void)got;
+}
+
+static void on_listener(struct watch *watch, uint32_t epoll_events)
+{
+	struct worker_listener *listener = LIST_ENTRY(watch, struct worker_listener, watch);
+	char address[NET_ADDRESS_TEXT_BYTES_MAX];
+	(void)epoll_events;
+	for (int i = 0; i < WORKER_ACCEPTS_PER_TURN; i++) {
+		int fd = -1;
+		enum err rc = net_accept(listener->fd, &fd, address);
+		if (rc == ERR_LIMIT) {
+			log_event(listener->worker->shared->options.log, LOG_ERROR,
+				  "proxy.fds.used_up", "no file descriptor for another client");
+			(void)usleep(WORKER_ACCEPT_PAUSE_US);
+		}
+		if (rc) {
+			return;
+		}
+		session_accept(listener->worker, fd, listener->role, address);
+	}
+}
+
+enum err worker_init(struct worker *worker, struct worker_shared *shared, uint32_t index,
+		     struct err_ctx *err)
+{
+	worker->shared = shared;
+	worker->index = index;
+	worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	worker->wake.on_event = on_wake;
+	worker->scratch = mem_need(WORKER_SCRATCH_BYTES);
+	list_init(&worker->sessions);
+	list_init(&worker->logins);
+	list_init(&worker->held);
+	list_init(&worker->connecting);
+	list_init(&worker->ready);
+	list_init(&worker->dying);
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &worker->wake };
+	if (worker->epoll_fd < 0 || worker->wake_fd < 0 ||
+	    epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->wake_fd, &event)) {
+		return err_set(err, ERR_IO, "a worker's poller: %s", strerrordesc_np(errno));
+	}
+	return ERR_OK;
+}
+
+void worker_add_listener(struct worker *worker, int fd, enum proxy_listener_role role)
+{
+	check(worker->listener_count < WORKER_LISTENERS_MAX);
+	struct worker_listener *listener = &worker->listeners[worker->listener_count++];
+	*listener = (struct worker_listener){
+		.watch = { on_listener }, .worker = worker, .fd = fd, .role = role
+	};
+	/* Level-triggered: what one turn leaves is reported again. */
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &listener->watch };
+	check(epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0);
+}
+
+enum err worker_watch(struct worker *worker, int fd, struct watch *watch)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+				     .data.ptr = watch };
+	return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? ERR_IO : ERR_OK;
+}
+
+void worker_report_trouble(struct worker *worker, uint32_t server)
+{
+	const struct proxy_options *options = &worker->shared->options;
+	if (server >= ROUTE_SERVERS_MAX || !worker->target || !options->trouble ||
+	    (worker->trouble_told_us[server] &&
+	     worker->now_us - worker->trouble_told_us[server] < WORKER_TROUBLE_US)) {
+		return;
+	}
+	worker->trouble_told_us[server] = worker->now_us;
+	options->trouble(options->ctx, worker->target->route.servers[server].host,
+			 worker->target->route.servers[server].port);
+}
+
+/* Puts the new route in force: every session is looked at once. */
+static void apply_target(struct worker *worker, struct target *target)
+{
+	(void)target_unref(worker->target);
+	worker->target = target;
+	memset(worker->reads, 0, sizeof(worker->reads));
+	memset(worker->avoid_until_us, 0, sizeof(worker->avoid_until_us));
+	memset(worker->trouble_told_us, 0, sizeof(worker->trouble_told_us));
+	LIST_EACH (&worker->sessions, link) {
+		session_reroute(LIST_ENTRY(link, struct session, link));
+	}
+	worker->preopen_wanted = true;
+}
+
+static void take_mail(struct worker *worker)
+{
+	struct accounts *accounts = atomic_exchange(&worker->next_accounts, NULL);
+	struct target *target = atomic_exchange(&worker->next_target, NULL);
+	if (accounts) {
+		(void)accounts_unref(worker->accounts);
+		worker->accounts = accounts;
+	}
+	if (target) {
+		apply_target(worker, target);
+	}
+	if (target || accounts) {
+		LIST_EACH (&worker->sessions, link) {
+			struct session *session = LIST_ENTRY(link, struct session, link);
+			if (session->phase != SESSION_IDLE || session->out.len) {
+				session_run(session);
+			}
+		}
+	}
+	if (atomic_load(&worker->stop_asked)) {
+		worker->stopping = true;
+	}
+}
+
+/* Moves idle sessions to where their next statement will go, after those that wait already. */
+static void preopen(struct worker *worker)
+{
+	if (!worker->preopen_wanted || worker->held_count > worker->connecting_count) {
+		return;
+	}
+	LIST_EACH (&worker->sessions, link) {
+		if (!session_preopen(LIST_ENTRY(link, struct session, link))) {
+			return;
+		}
+	}
+	worker->preopen_wanted = false;
+}
+
+static void end_late_logins(struct worker *worker)
+{
+	LIST_EACH (&worker->logins, link) {
+		struct session *session = LIST_ENTRY(link, struct session, login_link);
+		if (session->login_deadline_us > worker->now_us) {
+			break;
+		}
+		if (session->phase == SESSION_WAITS_ACCOUNTS || session->phase == SESSION_LOGIN) {
+			session_refuse(session, REFUSAL_LOGIN_TIMEOUT, NULL);
+			session_run(session);
+		} else {
+			session_close(session);
+		}
+	}
+}
+
+static void end_late_connects(struct worker *worker)
+{
+	LIST_EACH (&worker->connecting, link) {
+		struct upstream *upstream = LIST_ENTRY(link, struct upstream, link);
+		if (upstream->deadline_us > worker->now_us) {
+			break;
+		}
+		struct session *session = upstream->session;
+		worker_report_trouble(worker, upstream->server);
+		session_lose_upstream(session, true);
+		session_run(session);
+	}
+}
+
+static void retry_held(struct worker *worker)
+{
+	LIST_EACH (&worker->held, link) {
+		struct session *session = LIST_ENTRY(link, struct session, held_link);
+		session_run(session);
+	}
+}
+
+static void run_ready(struct worker *worker)
+{
+	struct list ready;
+	list_init(&ready);
+	LIST_EACH (&worker->ready, link) {
+		list_remove(link);
+		list_add_tail(&ready, link);
+	}
+	for (struct list *link = list_pop(&ready); link; link = list_pop(&ready)) {
+		session_run(LIST_ENTRY(link, struct session, ready_link));
+	}
+}
+
+static int sleep_ms(const struct worker *worker)
+{
+	if (!list_is_empty(&worker->ready)) {
+		return 0;
+	}
+	if (!list_is_empty(&worker->held) || !list_is_empty(&worker->connecting) ||
+	    worker->preopen_wanted) {
+		return SESSION_RETRY_MS;
+	}
+	return WORKER_IDLE_MS;
+}
+
+static void free_dying(struct worker *worker)
+{
+	for (struct list *link = list_pop(&worker->dying); link; link = list_pop(&worker->dying)) {
+		struct dying *object = LIST_ENTRY(link, struct dying, link);
+		object->free(object);
+	}
+}
+
+/* transactions_open first: who sees `held` sees a count that only falls. */
+static void publish_status(struct worker *worker)
+{
+	struct worker_status *status = &worker->status;
+	const struct route *route = worker->target ? &worker->target->route : NULL;
+	bool held = route && route->writes != ROUTE_OPEN;
+	bool changed = false;
+	if (atomic_load_explicit(&status->transactions_open, memory_order_relaxed) !=
+	    worker->transactions_open) {
+		atomic_store(&status->transactions_open, worker->transactions_open);
+		changed = held && worker->transactions_open == 0;
+	}
+	atomic_store_explicit(&status->statements_held, worker->held_count, memory_order_relaxed);
+	atomic_store_explicit(&status->sessions, worker->session_count, memory_order_relaxed);
+	for (size_t i = 0; i < ROUTE_SERVERS_MAX; i++) {
+		atomic_store_explicit(&status->reads[i], worker->reads[i], memory_order_relaxed);
+	}
+	if (route &&
+	    (atomic_load_explicit(&status->revision, memory_order_relaxed) != route->revision ||
+	     atomic_load_explicit(&status->epoch, memory_order_relaxed) != route->epoch)) {
+		atomic_store(&status->held, held);
+		atomic_store(&status->epoch, route->epoch);
+		atomic_store(&status->revision, route->revision);
+		changed = true;
+	}
+	if (changed && worker->shared->options.changed) {
+		worker->shared->options.changed(worker->shared->options.ctx);
+	}
+}
+
+static void *run(void *arg)
+{
+	struct worker *worker = arg;
+	struct epoll_event events[WORKER_EVENTS_PER_TURN];
+	while (!worker->stopping) {
+		int count = epoll_wait(worker->epoll_fd, events, WORKER_EVENTS_PER_TURN,
+				       sleep_ms(worker));
+		worker->now_us = read_clock(worker);
+		for (int i = 0; i < count; i++) {
+			struct watch *watch = events[i].data.ptr;
+			watch->on_event(watch, events[i].events);
+		}
+		take_mail(worker);
+		run_ready(worker);
+		end_late_logins(worker);
+		end_late_connects(worker);
+		retry_held(worker);
+		preopen(worker);
+		free_dying(worker);
+		publish_status(worker);
+	}
+	LIST_EACH (&worker->sessions, link) {
+		session_close(LIST_ENTRY(link, struct session, link));
+	}
+	free_dying(worker);
+	return NULL;
+}
+
+enum err worker_start(struct worker *worker, struct err_ctx *err)
+{
+	worker->now_us = read_clock(worker);
+	int rc = pthread_create(&worker->thread, NULL, run, worker);
+	return rc ? err_set(err, ERR_IO, "a worker thread: %s", strerrordesc_np(rc)) : ERR_OK;
+}
+
+void worker_fini(struct worker *worker)
+{
+	(void)target_unref(worker->target);
+	(void)target_unref(atomic_exchange(&worker->next_target, NULL));
+	(void)accounts_unref(worker->accounts);
+	(void)accounts_unref(atomic_exchange(&worker->next_accounts, NULL));
+	for (size_t i = 0; i < worker->listener_count; i++) {
+		(void)close(worker->listeners[i].fd);
+	}
+	if (worker->epoll_fd > 0) { /* 0: never initialised */
+		(void)close(worker->epoll_fd);
+	}
+	if (worker->wake_fd > 0) {
+		(void)close(worker->wake_fd);
+	}
+	worker->scratch = mem_free(worker->scratch);
+}
+
+static void wake(struct worker *worker)
+{
+	uint64_t one = 1;
+	/* Fails only when the counter is full, and then the worker is awake. */
+	ssize_t put = write(worker->wake_fd, &one, sizeof(one));
+	(void)put;
+}
+
+void worker_post_target(struct worker *worker, struct target *target)
+{
+	(void)target_unref(atomic_exchange(&worker->next_target, target));
+	wake(worker);
+}
+
+void worker_post_accounts(struct worker *worker, struct accounts *accounts)
+{
+	(void)accounts_unref(atomic_exchange(&worker->next_accounts, accounts));
+	wake(worker);
+}
+
+void worker_ask_stop(struct worker *worker)
+{
+	atomic_store(&worker->stop_asked, true);
+	wake(worker);
+}

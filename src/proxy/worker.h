@@ -1,0 +1,125 @@
+/* One worker thread: an epoll loop with listeners and sessions of its own.
+ *
+ * Everything here belongs to the worker's thread, but for the mailbox and the published status,
+ * which are atomics. Objects that an event may still name are freed at the end of the turn.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "proxy/accounts.h"
+#include "proxy/proxy.h"
+#include "proxy/secrets.h"
+#include "proxy/target.h"
+#include "wire/auth_sha2_rsa.h"
+
+enum {
+	WORKER_LISTENERS_MAX = 16,
+	WORKER_SCRATCH_BYTES = 65536,
+	WORKER_EVENTS_PER_TURN = 64,
+	WORKER_ACCEPTS_PER_TURN = 32,
+	WORKER_LOGINS_MAX = 64,		   /* to servers, at once */
+	WORKER_HELD_BYTES_MAX = 256 << 20, /* statements in memory, all sessions of a worker */
+};
+
+/* What epoll's data points at. */
+struct watch {
+	void (*on_event)(struct watch *watch, uint32_t epoll_events);
+};
+
+/* What may still be named by an event of the turn: freed at its end. */
+struct dying {
+	struct list link;
+	void (*free)(struct dying *object);
+};
+
+/* What all workers share; read only while they run, but for the counters and the secrets. */
+struct worker_shared {
+	struct proxy_options options; /* listeners are not valid here */
+	uint32_t worker_count;
+	struct secrets *secrets;
+	struct auth_sha2_rsa *key;
+	atomic_uint session_count;
+};
+
+/* What others see of a worker. */
+struct worker_status {
+	atomic_uint_fast64_t epoch;
+	atomic_uint_fast64_t revision;
+	atomic_bool held;
+	atomic_uint transactions_open;
+	atomic_uint statements_held;
+	atomic_uint sessions;
+	atomic_uint reads[ROUTE_SERVERS_MAX];
+};
+
+struct worker;
+
+struct worker_listener {
+	struct watch watch;
+	struct worker *worker;
+	int fd;
+	enum proxy_listener_role role;
+};
+
+struct worker {
+	struct worker_shared *shared;
+	uint32_t index;
+	pthread_t thread;
+	int epoll_fd;
+	int wake_fd;
+	struct watch wake;
+	struct worker_listener listeners[WORKER_LISTENERS_MAX];
+	size_t listener_count;
+	uint64_t now_us; /* read once a turn */
+	bool stopping;
+
+	/* Mailbox: owned references, NULL when there is nothing new. */
+	_Atomic(struct target *) next_target;
+	_Atomic(struct accounts *) next_accounts;
+	atomic_bool stop_asked;
+
+	struct target *target;	   /* in force; NULL: none yet */
+	struct accounts *accounts; /* in force; NULL: none yet */
+	struct list sessions;	   /* all, by age */
+	struct list logins;	   /* clients that have not logged in, by deadline */
+	struct list held;	   /* sessions with a statement that waits, by its age */
+	struct list connecting;	   /* server connections on their way, by deadline */
+	struct list ready;	   /* sessions that have used their share of a turn */
+	struct list dying;	   /* freed at the end of the turn */
+	uint64_t session_serial;
+	uint64_t upstream_serial;
+	uint32_t connecting_count;
+	uint32_t session_count;
+	uint32_t held_count;
+	uint32_t transactions_open;	   /* on the primary */
+	uint32_t reads[ROUTE_SERVERS_MAX]; /* read sessions by server of the route in force */
+	uint64_t avoid_until_us[ROUTE_SERVERS_MAX];  /* refused a connection lately */
+	uint64_t trouble_told_us[ROUTE_SERVERS_MAX]; /* last report, by server */
+	size_t held_bytes;
+	bool preopen_wanted;	  /* idle sessions may have to be moved in the background */
+	uint64_t malformed_count; /* clients that were closed for what they sent */
+	uint8_t *scratch;	  /* [WORKER_SCRATCH_BYTES], for the length of one call */
+	struct worker_status status;
+};
+
+/* Prepares the loop (epoll, eventfd). Errors: ERR_IO. */
+MUST_CHECK enum err worker_init(struct worker *worker, struct worker_shared *shared, uint32_t index,
+				struct err_ctx *err);
+void worker_add_listener(struct worker *worker, int fd, enum proxy_listener_role role);
+MUST_CHECK enum err worker_start(struct worker *worker, struct err_ctx *err);
+void worker_fini(struct worker *worker); /* after its thread has ended, or was never started */
+
+/* Thread-safe; both take the reference. */
+void worker_post_target(struct worker *worker, struct target *target);
+void worker_post_accounts(struct worker *worker, struct accounts *accounts);
+void worker_ask_stop(struct worker *worker); /* thread-safe; then join worker->thread */
+
+/* Inside the thread. */
+MUST_CHECK enum err worker_watch(struct worker *worker, int fd, struct watch *watch);
+void worker_report_trouble(struct worker *worker, uint32_t server);
