@@ -23,7 +23,6 @@ enum {
 	STAT_FIELD_STATE = 3,
 	STAT_FIELD_START = 22,
 	PIDFILE_BYTES_MAX = 128,
-	ENV_ADDED_MAX = 64,
 	FIRST_FD_ABOVE_STANDARD = 3,
 	EXIT_NOT_STARTED = 127,
 };
@@ -100,32 +99,39 @@ _Noreturn static void child_run(const struct process_options *options, char *con
 	_exit(EXIT_NOT_STARTED);
 }
 
-/* Our environment with additions that replace what has the same name. The array is the caller's. */
-static char **make_env(const char *const *added)
+/* Whether `variable` (NAME=VALUE) is the one that `change` (NAME=VALUE or NAME) is about. */
+static bool is_same_variable(const char *variable, const char *change)
+{
+	size_t name_bytes = strcspn(change, "=");
+	return strncmp(variable, change, name_bytes) == 0 && variable[name_bytes] == '=';
+}
+
+/* Our environment with what process_options say of it. The array is the caller's. */
+static char **make_env(const char *const *changes)
 {
 	size_t count = 0;
-	size_t added_count = 0;
+	size_t change_count = 0;
 	while (environ[count]) {
 		count++;
 	}
-	while (added && added[added_count]) {
-		added_count++;
+	while (changes && changes[change_count]) {
+		change_count++;
 	}
-	const char **env = mem_need((count + added_count + 1) * sizeof(*env));
+	const char **env = mem_need((count + change_count + 1) * sizeof(*env));
 	size_t used = 0;
 	for (size_t i = 0; i < count; i++) {
 		bool replaced = false;
-		for (size_t k = 0; k < added_count && !replaced; k++) {
-			const char *equals = strchr(added[k], '=');
-			size_t name_bytes = equals ? (size_t)(equals - added[k]) + 1 : 0;
-			replaced = strncmp(environ[i], added[k], name_bytes) == 0;
+		for (size_t k = 0; k < change_count && !replaced; k++) {
+			replaced = is_same_variable(environ[i], changes[k]);
 		}
 		if (!replaced) {
 			env[used++] = environ[i];
 		}
 	}
-	for (size_t k = 0; k < added_count; k++) {
-		env[used++] = added[k];
+	for (size_t k = 0; k < change_count; k++) {
+		if (strchr(changes[k], '=')) {
+			env[used++] = changes[k];
+		}
 	}
 	union {
 		const char **in;

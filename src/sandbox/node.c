@@ -20,6 +20,11 @@ enum {
 	GRACE_US = 2 * US_PER_S, /* a command ends by itself at its own time-out; then we end it */
 };
 
+/* What points our own caller at another muster must not reach this one. */
+static const char *const environment[] = { "MUSTER_CONFIG", "MUSTER_SOCKET",
+					   "MUSTER_MANAGER_PASSWORD", "MUSTER_REPLICATION_PASSWORD",
+					   NULL };
+
 enum instance_state node_look(const struct sandbox *sandbox, struct process_id *ret_id)
 {
 	char path[FILE_PATH_BYTES_MAX];
@@ -50,9 +55,11 @@ enum err node_start(const struct sandbox *sandbox, struct err_ctx *err)
 		return rc;
 	}
 	const char *const argv[] = { sandbox->muster, "run", "--config", config, NULL };
-	struct process_options options = {
-		.argv = argv, .output = log, .folder = sandbox->root, .detach = true
-	};
+	struct process_options options = { .argv = argv,
+					   .env = environment,
+					   .output = log,
+					   .folder = sandbox->root,
+					   .detach = true };
 	rc = process_spawn(&options, &id, err);
 	return rc ? rc : process_write_pidfile(pidfile, &id, err);
 }
@@ -113,7 +120,7 @@ static enum err run_command(const struct sandbox *sandbox, const char **words, s
 	words[count++] = "--socket";
 	words[count++] = socket_path;
 	words[count] = NULL;
-	struct process_options options = { .argv = words, .output = output };
+	struct process_options options = { .argv = words, .env = environment, .output = output };
 	rc = process_run(&options, deadline_us, err);
 	if (rc) {
 		char said[LOG_TAIL_BYTES_MAX];

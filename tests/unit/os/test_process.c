@@ -68,9 +68,11 @@ static void test_environment_folder_and_output(void **state)
 	assert_true(fd >= 0);
 	(void)close(fd);
 	assert_int_equal(setenv("MUSTER_TEST_A", "old", 1), 0);
-	const char *const argv[] = { "sh", "-c", "echo $MUSTER_TEST_A $MUSTER_TEST_B; pwd >&2",
+	assert_int_equal(setenv("MUSTER_TEST_C", "c", 1), 0);
+	const char *const argv[] = { "sh", "-c",
+				     "echo $MUSTER_TEST_A $MUSTER_TEST_B$MUSTER_TEST_C; pwd >&2",
 				     NULL };
-	const char *const env[] = { "MUSTER_TEST_A=new", "MUSTER_TEST_B=b", NULL };
+	const char *const env[] = { "MUSTER_TEST_A=new", "MUSTER_TEST_B=b", "MUSTER_TEST_C", NULL };
 	struct process_options options = {
 		.argv = argv, .env = env, .output = path, .folder = "/usr"
 	};

@@ -1,0 +1,245 @@
+/* muster sandbox kill, stop, cont, start, reset: what is done to the servers of a sandbox.
+ *
+ * The manager is asked which server is the primary, and whether one that is to be started may be rewound;
+ * without an answer the servers are asked, and nothing is rewound.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/client.h"
+#include "cli/command.h"
+#include "sandbox/instance.h"
+#include "sandbox/node.h"
+#include "sandbox/sandbox_server.h"
+
+enum { ASK_TIMEOUT_MS = 2000, PATH_BYTES_MAX = 128 };
+
+static const char PRIMARY[] = "primary";
+
+/* What the manager says of the group; NULL when it doesn't answer. A new reference. */
+static json_t *ask_manager(const struct sandbox *sandbox)
+{
+	char socket[FILE_PATH_BYTES_MAX];
+	char path[PATH_BYTES_MAX];
+	json_t *status = NULL;
+	if (node_look(sandbox, NULL) != INSTANCE_RUNNING ||
+	    state_socket(sandbox, NULL, socket, NULL) != ERR_OK) {
+		return NULL;
+	}
+	struct client client = { .socket_path = socket, .timeout_ms = ASK_TIMEOUT_MS };
+	(void)snprintf(path, sizeof(path), "/v1/groups/%s/status", sandbox->name);
+	return client_call(&client, "GET", path, NULL, &status, NULL) == ERR_OK ? status : NULL;
+}
+
+static const char *text_of(const json_t *object, const char *field)
+{
+	const char *text = json_string_value(json_object_get(object, field));
+	return text ? text : "";
+}
+
+/* The row of status.servers whose field has that text, or NULL. */
+static const json_t *find_row(const json_t *status, const char *field, const char *text)
+{
+	size_t index;
+	const json_t *row;
+	json_array_foreach(json_object_get(status, "servers"), index, row)
+	{
+		if (strcmp(text_of(row, field), text) == 0) {
+			return row;
+		}
+	}
+	return NULL;
+}
+
+/* Makes a server's own name of the word `primary`; other names stay. */
+static enum err resolve(struct cli *cli, const struct sandbox *sandbox, const char *word,
+			const char **ret)
+{
+	const struct sandbox_server *server = NULL;
+	enum err rc = ERR_OK;
+	if (strcmp(word, SANDBOX_SERVER_MUSTER) == 0) {
+		*ret = word;
+		return ERR_OK;
+	}
+	if (strcmp(word, PRIMARY) != 0) {
+		rc = state_find_server(sandbox, word, &server, &cli->err);
+	} else {
+		json_t *status = ask_manager(sandbox);
+		const json_t *row = find_row(status, "role", PRIMARY);
+		if (!row || state_find_server(sandbox, text_of(row, "name"), &server, NULL)) {
+			rc = sandbox_server_find_primary(sandbox, &server, &cli->err);
+		}
+		json_decref(status);
+	}
+	if (rc == ERR_OK) {
+		*ret = server->name;
+	}
+	return rc;
+}
+
+typedef enum err (*action)(const struct sandbox *sandbox, const char *name, struct err_ctx *err);
+
+static void print_done(struct cli *cli, const struct sandbox *sandbox, const char *name,
+		       const char *done)
+{
+	if (cli->json) {
+		json_t *json = json_pack("{s:s, s:s, s:s}", "sandbox", sandbox->name, "server",
+					 name, "state", done);
+		cli_print_json(cli, json);
+		json_decref(json);
+	} else {
+		buf_printf(&cli->out, "%s: %s\n", name, done);
+	}
+}
+
+static enum err act(struct cli *cli, const struct args *args, action run, const char *done)
+{
+	struct sandbox sandbox;
+	const char *name = NULL;
+	enum err rc = state_load(args_word(args, 0), &sandbox, &cli->err);
+	if (rc == ERR_OK) {
+		rc = resolve(cli, &sandbox, args_word(args, 1), &name);
+	}
+	if (rc == ERR_OK) {
+		rc = run(&sandbox, name, &cli->err);
+	}
+	if (rc == ERR_OK) {
+		print_done(cli, &sandbox, name, done);
+	}
+	return rc;
+}
+
+enum err cmd_sandbox_kill(struct cli *cli, const struct args *args)
+{
+	return act(cli, args, sandbox_server_kill, "down");
+}
+
+enum err cmd_sandbox_stop(struct cli *cli, const struct args *args)
+{
+	return act(cli, args, sandbox_server_stop, "stopped");
+}
+
+enum err cmd_sandbox_cont(struct cli *cli, const struct args *args)
+{
+	return act(cli, args, sandbox_server_cont, "running");
+}
+
+static void say(void *ctx, const char *line)
+{
+	cli_note(ctx, "%s", line);
+}
+
+enum err cmd_sandbox_reset(struct cli *cli, const struct args *args)
+{
+	struct sandbox sandbox;
+	const struct sandbox_hooks hooks = { .say = say, .ctx = cli };
+	const char *name = NULL;
+	enum err rc = state_load(args_word(args, 0), &sandbox, &cli->err);
+	if (rc == ERR_OK) {
+		rc = resolve(cli, &sandbox, args_word(args, 1), &name);
+	}
+	if (rc == ERR_OK) {
+		rc = sandbox_server_reset(&sandbox, name, &hooks, &cli->err);
+	}
+	if (rc == ERR_OK) {
+		print_done(cli, &sandbox, name, "running, without data of its own");
+	}
+	return rc;
+}
+
+/* Fills in what the manager says about taking back the unacknowledged end of each server's log. */
+static void plan_rewinds(const json_t *status, struct sandbox_start *starts, size_t count)
+{
+	const json_t *primary = find_row(status, "role", PRIMARY);
+	const char *executed = text_of(primary, "executed");
+	for (size_t i = 0; i < count; i++) {
+		const json_t *row = find_row(status, "name", starts[i].name);
+		starts[i].rewind = json_is_true(json_object_get(row, "rewind"));
+		starts[i].executed = executed[0] ? executed : NULL;
+	}
+}
+
+static void print_starts(struct cli *cli, const struct sandbox *sandbox,
+			 const struct sandbox_start *starts, size_t count)
+{
+	json_t *rows = json_array();
+	for (size_t i = 0; i < count; i++) {
+		const struct sandbox_start *one = &starts[i];
+		(void)json_array_append_new(
+			rows,
+			json_pack("{s:s, s:b, s:b, s:i, s:s}", "server", one->name, "started",
+				  (int)one->started, "rewound", (int)(one->started && one->rewind),
+				  "taken_back", (int)one->taken_back, "removed", one->removed));
+		if (cli->json) {
+			continue;
+		}
+		buf_printf(&cli->out, "%s: %s", one->name,
+			   one->started ? "started" : "ran already");
+		if (one->taken_back) {
+			buf_printf(&cli->out,
+				   ", %u transactions that nobody acknowledged are taken back: %s",
+				   one->taken_back, one->removed);
+		}
+		buf_add_char(&cli->out, '\n');
+	}
+	if (cli->json) {
+		json_t *json = json_pack("{s:s, s:o}", "sandbox", sandbox->name, "servers", rows);
+		cli_print_json(cli, json);
+		json_decref(json);
+	} else {
+		json_decref(rows);
+	}
+}
+
+/* `muster run` first: it knows which servers may be rewound. */
+static enum err start_planned(struct cli *cli, const struct sandbox *sandbox,
+			      struct sandbox_start *starts, size_t count, bool with_muster)
+{
+	const struct sandbox_hooks hooks = { .say = say, .ctx = cli };
+	size_t first = with_muster ? 1 : 0;
+	enum err rc = ERR_OK;
+	if (with_muster) {
+		rc = sandbox_server_start(sandbox, starts, 1, &hooks, &cli->err);
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	json_t *status = ask_manager(sandbox);
+	plan_rewinds(status, starts + first, count - first);
+	rc = sandbox_server_start(sandbox, starts + first, count - first, &hooks, &cli->err);
+	json_decref(status);
+	return rc;
+}
+
+enum err cmd_sandbox_start(struct cli *cli, const struct args *args)
+{
+	struct sandbox sandbox;
+	struct sandbox_start starts[SANDBOX_SERVERS_MAX + 1] = {
+		{ .name = SANDBOX_SERVER_MUSTER }
+	};
+	const char *word = args_word(args, 1);
+	size_t count = 1;
+	enum err rc = state_load(args_word(args, 0), &sandbox, &cli->err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	if (word) {
+		const struct sandbox_server *server = NULL;
+		if (strcmp(word, SANDBOX_SERVER_MUSTER) != 0) {
+			rc = state_find_server(&sandbox, word, &server, &cli->err);
+			starts[0].name = word;
+		}
+	} else {
+		for (size_t i = 0; i < sandbox.server_count; i++) {
+			starts[count++].name = sandbox.servers[i].name;
+		}
+	}
+	if (rc == ERR_OK) {
+		bool with_muster = strcmp(starts[0].name, SANDBOX_SERVER_MUSTER) == 0;
+		rc = start_planned(cli, &sandbox, starts, count, with_muster);
+	}
+	if (rc == ERR_OK) {
+		print_starts(cli, &sandbox, starts, count);
+	}
+	return rc;
+}
