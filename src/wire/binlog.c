@@ -267,6 +267,9 @@ enum err binlog_next(struct binlog_reader *reader, struct str bytes, struct binl
 			       bytes.len, need);
 	}
 	struct binlog_reader after = *reader;
+	if (after.checksum == BINLOG_CHECKSUM_UNKNOWN && event.type != BINLOG_FORMAT_DESCRIPTION) {
+		return err_set(err, ERR_PROTOCOL, "binary log doesn't start with its format");
+	}
 	after.offset += event.bytes;
 	event.body = str_slice(bytes, BINLOG_HEADER_BYTES, event.bytes);
 	enum err rc = read_body(&after, &event, err);

@@ -60,6 +60,7 @@ struct binlog_event {
 	char tag[BINLOG_TAG_BYTES_MAX + 1]; /* NUL-terminated; "" when there is none */
 };
 
+/* To begin in the middle of a file, set both: the checksum as the file's first event has it. */
 struct binlog_reader {
 	enum binlog_checksum checksum;
 	uint64_t offset; /* of the next event in the file */
