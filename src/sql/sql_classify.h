@@ -72,6 +72,8 @@ enum sql_flag {
 	SQL_FLAG_EXPLICIT_READ_ONLY = 1u << 21, /* the transaction's READ ONLY, said in words */
 	SQL_FLAG_HINT_PRIMARY = 1u << 22, /* comment "muster: primary"; never with the next one */
 	SQL_FLAG_HINT_REPLICA = 1u << 23, /* comment "muster: replica"; says nothing of the class */
+	SQL_FLAG_USER_LOCK = 1u << 24,	  /* with LOCK or UNLOCK: by GET_LOCK and its kin */
+	SQL_FLAG_ROLE = 1u << 25,	  /* with SET_SYSTEM: SET ROLE */
 };
 
 struct sql_info {
