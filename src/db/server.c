@@ -15,6 +15,7 @@ enum {
 	POLL_FAST_COUNT = 100,
 	POLL_APPLIER_EVERY = 20, /* looks at positions between two looks at the applier */
 	LOCK_WAIT_MIN_S = 1,
+	ERRNO_LOCK_WAIT = 1205,
 };
 
 enum err server_dialect(struct conn *conn, const struct dialect **ret, struct err_ctx *err)
@@ -103,6 +104,18 @@ void server_limit_lock_wait(struct conn *conn, uint64_t deadline_us, struct buf 
 		   (unsigned long long)(left_s < LOCK_WAIT_MIN_S ? LOCK_WAIT_MIN_S : left_s));
 }
 
+enum err server_lock_wait_error(enum err rc, const struct err_ctx *why, struct err_ctx *err)
+{
+	if (rc == ERR_SERVER && why->server_errno == ERRNO_LOCK_WAIT) {
+		return err_set(err, ERR_DEADLINE,
+			       "not read-only in time: running writes or commits hold it up");
+	}
+	if (rc != ERR_OK && err) {
+		*err = *why;
+	}
+	return rc;
+}
+
 enum err server_set_read_only(struct conn *conn, bool read_only, uint64_t deadline_us,
 			      struct err_ctx *err)
 {
@@ -114,12 +127,14 @@ enum err server_set_read_only(struct conn *conn, bool read_only, uint64_t deadli
 	if (!read_only) {
 		return run_sql(conn, dialect->open_sql, deadline_us, err);
 	}
+	struct err_ctx why = { .code = ERR_OK };
 	struct buf sql;
 	buf_init(&sql, CONN_SQL_BYTES_MAX);
 	server_limit_lock_wait(conn, deadline_us, &sql);
 	buf_add_text(&sql, dialect->read_only_sql);
-	rc = conn_query(conn, buf_str(&sql), deadline_us, NULL, err);
+	rc = conn_query(conn, buf_str(&sql), deadline_us, NULL, &why);
 	buf_fini(&sql);
+	rc = server_lock_wait_error(rc, &why, err);
 	if (rc == ERR_OK && dialect->keep_read_only) {
 		struct err_ctx ignored = { .code = ERR_OK };
 		/* Where it can't be kept the option file decides; it is read-only all the same. */
@@ -204,7 +219,8 @@ static bool is_as_wanted(const struct server_status *status, const struct repoin
 
 static enum err find_replica(struct conn *conn, const struct dialect *dialect,
 			     const struct repoint_options *options, uint64_t deadline_us,
-			     bool *ret_configured, bool *ret_as_wanted, struct err_ctx *err)
+			     bool *ret_configured, bool *ret_as_wanted, bool *ret_semisync,
+			     struct err_ctx *err)
 {
 	CLEANUP(rows_freep) struct rows *rows = NULL;
 	struct server_status status;
@@ -219,6 +235,7 @@ static enum err find_replica(struct conn *conn, const struct dialect *dialect,
 			(void)rows_get(rows, dialect->columns->source_user, &user);
 		}
 		*ret_configured = status.replica.configured;
+		*ret_semisync = status.semisync.available;
 		*ret_as_wanted = is_as_wanted(&status, options, user);
 	}
 	server_status_fini(&status);
@@ -231,16 +248,18 @@ enum err server_repoint(struct conn *conn, const struct repoint_options *options
 	const struct dialect *dialect = NULL;
 	bool configured = false;
 	bool as_wanted = false;
+	bool semisync = false;
 	enum err rc = server_dialect(conn, &dialect, err);
 	if (rc == ERR_OK) {
 		rc = find_replica(conn, dialect, options, deadline_us, &configured, &as_wanted,
-				  err);
+				  &semisync, err);
 	}
 	if (rc != ERR_OK || as_wanted) {
 		return rc;
 	}
-	if (options->semisync && dialect->flavor == GTID_MYSQL) {
-		/* The plugin must be there before its flag can be set. */
+	if (options->semisync && !semisync) {
+		/* The plugin must be there before its flag can be set. Where it is, the source's flag is
+		 * left alone: to switch it off takes MySQL up to a second. */
 		const struct semisync_wanted loaded = { .replica = true };
 		rc = server_stop_replication(conn, deadline_us, err);
 		if (rc == ERR_OK) {

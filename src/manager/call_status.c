@@ -133,6 +133,14 @@ static json_t *readiness_json(const struct group *group)
 			 blocked, "text", text);
 }
 
+static json_t *last_report(const struct group *group)
+{
+	if (group->report.id > group->loaded_report_id) {
+		return report_to_json(&group->report);
+	}
+	return group->old_report ? json_incref(group->old_report) : json_null();
+}
+
 static json_t *proxy_json(const struct manager_core *core, const struct group *group)
 {
 	const struct manager_options *options = &core->options;

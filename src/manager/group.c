@@ -112,6 +112,7 @@ struct group *group_free(struct group *group, bool wait)
 	check(list_is_empty(&group->waiters));
 	list_remove(&group->list);
 	gtid_set_fini(&group->report.lost);
+	json_decref(group->old_report);
 	record_fini(&group->record);
 	return mem_free(group);
 }

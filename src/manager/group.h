@@ -39,6 +39,8 @@ struct group {
 	struct decide_options options;
 	struct decision decision; /* the newest */
 	struct report report;
+	json_t *old_report;	   /* of before this process; NULL: none */
+	uint64_t loaded_report_id; /* its id: `report` counts on from there */
 	struct list waiters;
 	struct route route;	/* the newest published */
 	uint64_t route_version; /* the record's version that it was made from */

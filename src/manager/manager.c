@@ -269,11 +269,32 @@ struct loading {
 	struct err_ctx *err;
 };
 
+/* A report follows its group's record in the order of the keys. One that can't be read is only a story lost. */
+static void load_report(struct manager *manager, struct str value)
+{
+	json_t *json = json_loadb(value.ptr, value.len, 0, NULL);
+	const char *name = json_string_value(json_object_get(json, "group"));
+	LIST_EACH (&manager->core.groups, at) {
+		struct group *group = LIST_ENTRY(at, struct group, list);
+		if (name && strcmp(group->record.group, name) == 0 && !group->old_report) {
+			json_int_t id = json_integer_value(json_object_get(json, "id"));
+			group->old_report = json_incref(json);
+			group->loaded_report_id = id > 0 ? (uint64_t)id : 0;
+			group->report.id = group->loaded_report_id;
+		}
+	}
+	json_decref(json);
+}
+
 static bool load_row(void *ctx, struct str key, struct str value, uint64_t version)
 {
 	(void)version;
 	struct loading *loading = ctx;
 	struct manager *manager = loading->manager;
+	if (str_ends_with(key, STR("/report"))) {
+		load_report(manager, value);
+		return true;
+	}
 	if (!str_ends_with(key, STR("/record"))) {
 		return true;
 	}

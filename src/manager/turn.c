@@ -495,15 +495,13 @@ static uint64_t next_due_us(const struct group *group, const struct turn_context
 void group_turn(struct group *group, const struct turn_context *context, uint64_t *ret_next_us)
 {
 	see_routes(group, context);
-	uint64_t epoch = group->record.epoch;
 	bool dirty = decide_all(group, context) || group->unstored;
 	act(group, context, dirty);
 	if (group->unstored) {
 		*ret_next_us = context->now_us + (uint64_t)UNSTORED_RETRY_MS * US_PER_MS;
 		return;
 	}
-	if (group->report.open && group->report.ends_us[PHASE_DETECTED] != 0 &&
-	    group->record.epoch != epoch) {
+	if (dirty && group->report.ends_us[PHASE_DETECTED] != 0) {
 		report_mark(&group->report, PHASE_DECIDED,
 			    clock_monotonic_us(context->options->clock));
 	}
