@@ -205,8 +205,7 @@ enum err call_status(struct manager_core *core, struct call *call, json_t **ret,
 		state_text(group), "primary", primary, "paused", (int)record->paused, "healthy",
 		(int)healthy, "why_not_healthy", lines_to_json(buf_str(&missing)), "sync_set",
 		names_json(record, record->sync_set), "acks", (int)record->acks, "servers", servers,
-		"readiness", readiness_json(group), "last_failover",
-		group->report.id ? report_to_json(&group->report) : json_null(), "proxy",
+		"readiness", readiness_json(group), "last_failover", last_report(group), "proxy",
 		proxy_json(core, group));
 	buf_fini(&missing);
 	return *ret ? ERR_OK : err_set(err, ERR_FAILED, "the status can't be written as JSON");

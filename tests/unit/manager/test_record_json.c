@@ -1,0 +1,114 @@
+/* A record that comes back from the store changed would fail over to the wrong server. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "manager/record_json.h"
+
+static void fill(struct record *record)
+{
+	record_init(record);
+	assert_int_equal(str_copy(STR("orders"), record->group, NAME_BYTES_MAX), ERR_OK);
+	record->policy = POLICY_LOSSLESS;
+	record->paused = true;
+	record->version = 77;
+	record->epoch = 5;
+	record->state = GROUP_OPENING;
+	record->server_count = 3;
+	record->primary = 1;
+	record->previous = 0;
+	record->sync_set = 4;
+	record->acks = 1;
+	record->ask = ASK_FAILOVER;
+	record->ask_accept_loss = true;
+	const char *names[] = { "a", "b", "c" };
+	for (uint32_t i = 0; i < 3; i++) {
+		struct record_server *server = &record->servers[i];
+		assert_int_equal(str_copy(str_of(names[i]), server->name, NAME_BYTES_MAX), ERR_OK);
+		assert_int_equal(str_copy(STR("10.0.0.1"), server->host, HOST_BYTES_MAX), ERR_OK);
+		server->port = (uint16_t)(3306 + i);
+		server->weight = 10 * i;
+	}
+	record->servers[0].may_rewind = true;
+	record->servers[2].diverged = true;
+	record->servers[2].never_promote = true;
+	assert_int_equal(
+		gtid_set_parse(STR("0-1-104..105"), GTID_MARIADB, &record->servers[2].extra, NULL),
+		ERR_OK);
+	assert_int_equal(gtid_set_parse(STR("4c2e5b9e-0000-11ee-9c2a-0242ac120002:1-77"),
+					GTID_MYSQL, &record->base, NULL),
+			 ERR_OK);
+}
+
+static void test_a_record_survives_the_store(void **state)
+{
+	(void)state;
+	struct record record;
+	struct record back;
+	struct err_ctx err = { 0 };
+	fill(&record);
+	record_init(&back);
+	json_t *json = record_to_json(&record);
+	assert_non_null(json);
+	assert_int_equal(record_from_json(json, &back, &err), ERR_OK);
+	assert_true(gtid_set_equal(&record.base, &back.base));
+	assert_true(gtid_set_equal(&record.servers[2].extra, &back.servers[2].extra));
+	json_t *again = record_to_json(&back);
+	assert_true(json_equal(json, again));
+	json_decref(json);
+	json_decref(again);
+	record_fini(&record);
+	record_fini(&back);
+}
+
+static void test_every_field_is_needed(void **state)
+{
+	(void)state;
+	static const char *const keys[] = { "format",  "policy",   "version", "epoch",
+					    "state",   "primary",  "acks",    "base",
+					    "servers", "previous", "ask",     "ask_server" };
+	struct record record;
+	fill(&record);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		struct record back;
+		struct err_ctx err = { 0 };
+		record_init(&back);
+		json_t *json = record_to_json(&record);
+		(void)json_object_set_new(json, keys[i], json_string("no such thing"));
+		assert_int_not_equal(record_from_json(json, &back, &err), ERR_OK);
+		assert_true(err.text[0] != 0);
+		json_decref(json);
+		record_fini(&back);
+	}
+	record_fini(&record);
+}
+
+static void test_a_newer_format_is_refused(void **state)
+{
+	(void)state;
+	struct record record;
+	struct record back;
+	struct err_ctx err = { 0 };
+	fill(&record);
+	record_init(&back);
+	json_t *json = record_to_json(&record);
+	(void)json_object_set_new(json, "format", json_integer(RECORD_FORMAT + 1));
+	assert_int_equal(record_from_json(json, &back, &err), ERR_PARSE);
+	json_decref(json);
+	record_fini(&record);
+	record_fini(&back);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_record_survives_the_store),
+		cmocka_unit_test(test_every_field_is_needed),
+		cmocka_unit_test(test_a_newer_format_is_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
