@@ -59,6 +59,8 @@ struct dialect {
 	const struct dialect_privilege *privileges; /* ends with a NULL name */
 	const struct dialect_columns *columns;
 	const char *default_plugin;
+	bool killed_waits_on; /* a killed session goes on waiting for its acknowledgement, its client
+				 cut off */
 
 	enum err (*read_status)(struct conn *conn, uint64_t deadline_us, struct server_status *ret,
 				struct err_ctx *err);

@@ -61,10 +61,7 @@ static enum err read_variables(struct rows *rows, struct server_status *ret, str
 	if (!rows_next(rows)) {
 		return err_set(err, ERR_PROTOCOL, "the server's variables are missing");
 	}
-	status_read_text(rows, "@@version", ret->version, sizeof(ret->version));
-	if (dialect_parse_version(str_of(ret->version), &ret->version_number) != ERR_OK) {
-		ret->version_number = 0;
-	}
+	status_read_version(rows, ret);
 	ret->server_id = (uint32_t)rows_get_u64(rows, "@@server_id", 0);
 	struct str text;
 	(void)rows_get(rows, "@@global.read_only", &text);

@@ -82,10 +82,7 @@ static enum err read_variables(struct rows *rows, struct server_status *ret, str
 	if (!rows_next(rows)) {
 		return err_set(err, ERR_PROTOCOL, "the server's variables are missing");
 	}
-	status_read_text(rows, "@@version", ret->version, sizeof(ret->version));
-	if (dialect_parse_version(str_of(ret->version), &ret->version_number) != ERR_OK) {
-		ret->version_number = 0;
-	}
+	status_read_version(rows, ret);
 	status_read_text(rows, "@@server_uuid", ret->server_uuid, sizeof(ret->server_uuid));
 	ret->server_id = (uint32_t)rows_get_u64(rows, "@@server_id", 0);
 	ret->read_only = rows_get_bool(rows, "read_only_any");
@@ -263,6 +260,7 @@ const struct dialect dialect_mysql = {
 	.more_grants = more_grants,
 	.privileges = privileges,
 	.columns = &columns,
+	.killed_waits_on = true,
 	.default_plugin = "caching_sha2_password",
 	.read_status = read_status,
 	.set_semisync = mysql_semisync_set,

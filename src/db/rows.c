@@ -44,6 +44,13 @@ size_t rows_columns(const struct rows *rows)
 	return rows->columns;
 }
 
+void rows_rewind(struct rows *rows)
+{
+	mysql_data_seek(rows->result, 0);
+	rows->row = NULL;
+	rows->lengths = NULL;
+}
+
 bool rows_next(struct rows *rows)
 {
 	if (!rows) {

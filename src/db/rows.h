@@ -20,8 +20,9 @@ struct rows *rows_free(struct rows *rows); /* takes NULL, returns NULL */
 void rows_freep(struct rows **rows);	   /* for CLEANUP */
 size_t rows_count(const struct rows *rows);
 size_t rows_columns(const struct rows *rows);
-bool rows_next(
-	struct rows *rows); /* steps to the first or next row; false at the end; takes NULL */
+/* Steps to the first or next row; false at the end. Takes NULL. */
+bool rows_next(struct rows *rows);
+void rows_rewind(struct rows *rows); /* to before the first row */
 
 /* Index of the column of that name (ASCII case does not count), or -1. */
 int rows_column(const struct rows *rows, const char *name);

@@ -43,38 +43,82 @@ static bool is_client(const struct rows *rows, const struct spared *spared)
 	return true;
 }
 
-/* Ends every client session there is now. *ret_count: how many were ended; *ret_left: how many may
- * not be ended by this account. */
+/* What a round found. */
+struct round {
+	uint32_t killed;  /* sessions ended now */
+	uint32_t alive;	  /* client sessions that were not being ended already */
+	uint32_t refused; /* that this account may not end */
+};
+
+static bool waits_for_ack(const struct rows *rows)
+{
+	struct str state;
+	return rows_get(rows, "State", &state) &&
+	       str_starts_with(state, STR("Waiting for semi-sync ACK"));
+}
+
+static enum err kill_one(struct conn *conn, uint64_t id, uint64_t deadline_us, struct round *round,
+			 struct err_ctx *err)
+{
+	struct err_ctx why = { .code = ERR_OK };
+	enum err rc = conn_exec(conn, deadline_us, &why, "KILL %llu", (unsigned long long)id);
+	if (rc == ERR_OK) {
+		round->killed++;
+		return ERR_OK;
+	}
+	if (why.server_errno == ERRNO_NO_SUCH_THREAD) {
+		return ERR_OK;
+	}
+	if (why.server_errno == ERRNO_NOT_OWNER || rc == ERR_PRIVILEGE) {
+		round->refused++;
+		return ERR_OK;
+	}
+	if (err) {
+		*err = why;
+	}
+	return rc;
+}
+
+/* Ends every client session of a process list, those that wait for an acknowledgement last: MariaDB's
+ * group commit waits in one session for all of its group, and when that one is ended first, the others
+ * of the group answer OK. */
+static enum err kill_listed(struct conn *conn, struct rows *rows, const struct spared *spared,
+			    uint64_t deadline_us, struct round *ret, struct err_ctx *err)
+{
+	*ret = (struct round){ .killed = 0 };
+	for (int waiting = 0; waiting <= 1; waiting++) {
+		rows_rewind(rows);
+		while (rows_next(rows)) {
+			struct str command;
+			if (!is_client(rows, spared) || waits_for_ack(rows) != (waiting == 1)) {
+				continue;
+			}
+			(void)rows_get(rows, "Command", &command);
+			if (!str_equal_nocase(command, STR("Killed"))) {
+				ret->alive++;
+			}
+			enum err rc =
+				kill_one(conn, rows_get_u64(rows, "Id", 0), deadline_us, ret, err);
+			if (rc != ERR_OK) {
+				return rc;
+			}
+		}
+	}
+	return ERR_OK;
+}
+
 static enum err kill_round(struct conn *conn, const struct spared *spared, uint64_t deadline_us,
-			   uint32_t *ret_count, uint32_t *ret_left, struct err_ctx *err)
+			   struct round *ret, struct err_ctx *err)
 {
 	CLEANUP(rows_freep) struct rows *rows = NULL;
 	enum err rc = conn_query(conn, STR("SHOW PROCESSLIST"), deadline_us, &rows, err);
-	uint32_t count = 0;
-	uint32_t left = 0;
-	while (rc == ERR_OK && rows_next(rows)) {
-		if (!is_client(rows, spared)) {
-			continue;
-		}
-		struct err_ctx why = { .code = ERR_OK };
-		rc = conn_exec(conn, deadline_us, &why, "KILL %llu",
-			       (unsigned long long)rows_get_u64(rows, "Id", 0));
-		if (rc == ERR_OK) {
-			count++;
-		} else if (why.server_errno == ERRNO_NO_SUCH_THREAD) {
-			rc = ERR_OK;
-		} else if (why.server_errno == ERRNO_NOT_OWNER || rc == ERR_PRIVILEGE) {
-			left++;
-			rc = ERR_OK;
-		} else if (err) {
-			*err = why;
-		}
-	}
-	if (rc == ERR_OK) {
-		*ret_count = count;
-		*ret_left = left;
-	}
-	return rc;
+	return rc == ERR_OK ? kill_listed(conn, rows, spared, deadline_us, ret, err) : rc;
+}
+
+static enum err fail_refused(const struct round *round, struct err_ctx *err)
+{
+	return err_set(err, ERR_PRIVILEGE, "%u sessions of administrators may not be ended",
+		       round->refused);
 }
 
 /* The account's name of a connection, in *ret (a view into *ret_rows). */
@@ -95,14 +139,16 @@ enum err server_kill_sessions(struct conn *conn, uint64_t deadline_us, uint32_t 
 	CLEANUP(rows_freep) struct rows *rows = NULL;
 	struct spared spared = { .id_first = conn_thread_id(conn),
 				 .id_second = conn_thread_id(conn) };
-	uint32_t left = 0;
+	struct round round = { .killed = 0 };
 	enum err rc = own_user(conn, deadline_us, &rows, &spared.user, err);
 	if (rc == ERR_OK) {
-		rc = kill_round(conn, &spared, deadline_us, ret_count, &left, err);
+		rc = kill_round(conn, &spared, deadline_us, &round, err);
 	}
-	if (rc == ERR_OK && left > 0) {
-		rc = err_set(err, ERR_PRIVILEGE, "%u sessions of administrators may not be ended",
-			     left);
+	if (rc == ERR_OK && round.refused > 0) {
+		rc = fail_refused(&round, err);
+	}
+	if (rc == ERR_OK) {
+		*ret_count = round.killed;
 	}
 	return rc;
 }
@@ -118,36 +164,67 @@ static enum err begin_read_only(struct conn *conn, const struct dialect *dialect
 	return rc == ERR_OK ? conn_begin(conn, str_of(dialect->read_only_sql), err) : rc;
 }
 
-/* Ends sessions in rounds until the answer to read_only is there. A session that waits for an
- * acknowledgement holds that answer up; ended, its client sees a lost connection. */
-static enum err kill_until_read_only(struct conn *conn, struct conn *second,
-				     const struct spared *spared, uint64_t deadline_us,
-				     struct err_ctx *err)
+/* Whether the statement of session `id` waits for its lock: from then on no new write begins. */
+static bool holds_writes_up(struct rows *rows, uint64_t id)
 {
-	bool done = false;
-	uint32_t left = 0;
-	while (!done) {
-		uint32_t count = 0;
-		enum err rc = kill_round(second, spared, deadline_us, &count, &left, err);
-		if (rc != ERR_OK) {
-			return rc;
+	bool waits = false;
+	rows_rewind(rows);
+	while (rows_next(rows)) {
+		struct str state;
+		if (rows_get_u64(rows, "Id", 0) == id && rows_get(rows, "State", &state)) {
+			waits = str_starts_with(state, STR("Waiting for"));
 		}
+	}
+	return waits;
+}
+
+/* One round against the sessions that hold read_only up. */
+static enum err clear_way(struct conn *second, const struct dialect *dialect,
+			  const struct spared *spared, uint64_t deadline_us, struct err_ctx *err)
+{
+	CLEANUP(rows_freep) struct rows *rows = NULL;
+	struct round round;
+	enum err rc = conn_query(second, STR("SHOW PROCESSLIST"), deadline_us, &rows, err);
+	if (rc != ERR_OK || !holds_writes_up(rows, spared->id_first)) {
+		return rc;
+	}
+	rc = kill_listed(second, rows, spared, deadline_us, &round, err);
+	if (rc == ERR_OK && round.refused > 0) {
+		return fail_refused(&round, err);
+	}
+	if (rc == ERR_OK && round.alive == 0 && dialect->killed_waits_on) {
+		/* All clients are cut off, and nobody can begin a write: whoever is freed now has
+		 * nobody left to answer to. */
+		rc = dialect->semisync_source_off(second, deadline_us, err);
+	}
+	return rc;
+}
+
+/* Waits for the answer to read_only, and ends sessions meanwhile: one that waits for an
+ * acknowledgement holds that answer up. */
+static enum err await_read_only(struct conn *conn, struct conn *second,
+				const struct dialect *dialect, const struct spared *spared,
+				uint64_t deadline_us, struct err_ctx *err)
+{
+	for (;;) {
+		bool done = false;
 		uint64_t until_us = conn_now_us(conn) + KILL_PAUSE_US;
-		rc = conn_wait(conn, until_us < deadline_us ? until_us : deadline_us, &done, err);
+		struct err_ctx why = { .code = ERR_OK };
+		enum err rc = conn_wait(conn, until_us < deadline_us ? until_us : deadline_us,
+					&done, &why);
+		if (rc != ERR_OK || done) {
+			return server_lock_wait_error(rc, &why, err);
+		}
+		if (conn_now_us(conn) >= deadline_us) {
+			return err_set(err, ERR_DEADLINE,
+				       "not read-only in time: running writes or "
+				       "commits hold it up");
+		}
+		rc = clear_way(second, dialect, spared, deadline_us, err);
 		if (rc != ERR_OK) {
 			return rc;
 		}
-		if (!done && conn_now_us(conn) >= deadline_us) {
-			return err_set(
-				err, ERR_DEADLINE,
-				"not read-only in time: running writes or commits hold it up");
-		}
 	}
-	if (left > 0) {
-		return err_set(err, ERR_PRIVILEGE, "%u sessions of administrators may not be ended",
-			       left);
-	}
-	return ERR_OK;
 }
 
 enum err server_fence(struct conn *conn, struct conn *second, uint64_t deadline_us,
@@ -157,6 +234,7 @@ enum err server_fence(struct conn *conn, struct conn *second, uint64_t deadline_
 	CLEANUP(rows_freep) struct rows *rows = NULL;
 	struct spared spared = { .id_first = conn_thread_id(conn),
 				 .id_second = conn_thread_id(second) };
+	struct round round = { .killed = 0 };
 	enum err rc = server_dialect(conn, &dialect, err);
 	if (rc == ERR_OK) {
 		rc = own_user(second, deadline_us, &rows, &spared.user, err);
@@ -165,13 +243,14 @@ enum err server_fence(struct conn *conn, struct conn *second, uint64_t deadline_
 		rc = begin_read_only(conn, dialect, deadline_us, err);
 	}
 	if (rc == ERR_OK) {
-		rc = kill_until_read_only(conn, second, &spared, deadline_us, err);
+		rc = await_read_only(conn, second, dialect, &spared, deadline_us, err);
 	}
-	uint32_t count = 0;
-	uint32_t left = 0;
 	if (rc == ERR_OK) {
-		/* Who logged in meanwhile with a privilege that passes read_only. */
-		rc = kill_round(second, &spared, deadline_us, &count, &left, err);
+		/* Idle ones, so that their clients look for the new primary. */
+		rc = kill_round(second, &spared, deadline_us, &round, err);
 	}
-	return rc == ERR_OK ? dialect->semisync_source_off(conn, deadline_us, err) : rc;
+	if (rc == ERR_OK && round.refused > 0) {
+		rc = fail_refused(&round, err);
+	}
+	return rc == ERR_OK ? dialect->semisync_source_off(second, deadline_us, err) : rc;
 }

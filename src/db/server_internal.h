@@ -10,3 +10,6 @@ MUST_CHECK enum err server_dialect(struct conn *conn, const struct dialect **ret
 /* Appends "SET SESSION lock_wait_timeout=...;": a statement that waits for locks is not left behind
  * to succeed long after the deadline. */
 void server_limit_lock_wait(struct conn *conn, uint64_t deadline_us, struct buf *sql);
+
+/* Hands `why` on to `err`; ERR_DEADLINE in place of the server's "lock wait timeout exceeded". */
+enum err server_lock_wait_error(enum err rc, const struct err_ctx *why, struct err_ctx *err);

@@ -13,6 +13,26 @@ void status_read_text(const struct rows *rows, const char *column, char *to, siz
 	check(str_copy(text, to, to_bytes) == ERR_OK);
 }
 
+void status_read_version(const struct rows *rows, struct server_status *ret)
+{
+	struct str text;
+	(void)rows_get(rows, "@@version", &text);
+	size_t digits = 0;
+	while (digits < text.len &&
+	       (text.ptr[digits] == '.' || (text.ptr[digits] >= '0' && text.ptr[digits] <= '9'))) {
+		digits++;
+	}
+	struct str mark = STR("-MariaDB");
+	if (str_starts_with(str_slice(text, digits, text.len), mark)) {
+		digits += mark.len;
+	}
+	digits = digits < sizeof(ret->version) ? digits : sizeof(ret->version) - 1;
+	check(str_copy(str_slice(text, 0, digits), ret->version, sizeof(ret->version)) == ERR_OK);
+	if (dialect_parse_version(text, &ret->version_number) != ERR_OK) {
+		ret->version_number = 0;
+	}
+}
+
 enum err status_read_gtids(const struct rows *rows, int column, enum gtid_flavor flavor,
 			   struct gtid_set *set, struct err_ctx *err)
 {

@@ -10,6 +10,9 @@
 /* Copies a column's text into a field of fixed size; cut when too long, "" when NULL or absent. */
 void status_read_text(const struct rows *rows, const char *column, char *to, size_t to_bytes);
 
+/* The version from column "@@version", without what packagers add: "10.11.19-MariaDB", "9.7.4". */
+void status_read_version(const struct rows *rows, struct server_status *ret);
+
 /* Adds the GTIDs of a column to a set. */
 MUST_CHECK enum err status_read_gtids(const struct rows *rows, int column, enum gtid_flavor flavor,
 				      struct gtid_set *set, struct err_ctx *err);
