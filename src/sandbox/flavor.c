@@ -144,6 +144,13 @@ static bool find_brought(enum flavor flavor, char ret[FILE_PATH_BYTES_MAX])
 	return false;
 }
 
+static const char *how_to_get(enum flavor flavor)
+{
+	return flavor == FLAVOR_MYSQL ? "run 'dev/get-server mysql'"
+				      : "install the package mariadb-server-core or run "
+					"'dev/get-server mariadb-11.8'";
+}
+
 static enum err find_program(enum flavor *flavor, const char *binaries,
 			     char ret[FILE_PATH_BYTES_MAX], struct err_ctx *err)
 {
@@ -169,14 +176,10 @@ static enum err find_program(enum flavor *flavor, const char *binaries,
 	} else {
 		found = find_in_path("mariadbd", ret) || find_brought(*flavor, ret);
 	}
-	if (found) {
-		return ERR_OK;
-	}
-	return err_set(err, ERR_NOT_FOUND, "no %s found: %s, or name its folder with --binaries",
-		       programs[*flavor],
-		       *flavor == FLAVOR_MYSQL ? "run 'dev/get-server mysql'"
-					       : "install the package mariadb-server-core or run "
-						 "'dev/get-server mariadb-11.8'");
+	return found ? ERR_OK
+		     : err_set(err, ERR_NOT_FOUND,
+			       "no %s found: %s, or name its folder with --binaries",
+			       programs[*flavor], how_to_get(*flavor));
 }
 
 /* The system tables' SQL lies beside the program: of a package, or of what dev/get-server unpacks. */
@@ -242,8 +245,10 @@ enum err flavor_find(enum flavor wanted, const char *binaries, struct flavor_pro
 	}
 	bool mariadb = str_contains_nocase(str_of(found.version), STR("MariaDB"));
 	if (mariadb != (found.flavor == FLAVOR_MARIADB)) {
-		return err_set(err, ERR_NOT_FOUND, "'%s' is not %s: its version is '%s'",
-			       found.program, names[found.flavor], found.version);
+		return err_set(err, ERR_NOT_FOUND,
+			       "'%s' is %s, not %s: %s, or name another folder with --binaries",
+			       found.program, mariadb ? "MariaDB" : "MySQL", names[found.flavor],
+			       how_to_get(found.flavor));
 	}
 	found.makes_tls_key = makes_tls_key(&found);
 	rc = mariadb ? find_scripts(&found, err) : ERR_OK;
