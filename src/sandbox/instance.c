@@ -38,8 +38,8 @@ static enum err identify_by_own_pidfile(const struct sandbox *sandbox,
 	struct process_id id;
 	uint32_t pid = 0;
 	buf_init(&text, CMDLINE_BYTES_MAX);
-	enum err rc = state_path(sandbox, path, NULL, "%s/server.pid", server->name);
-	rc = rc ? rc : state_path(sandbox, option_file, NULL, "%s/my.cnf", server->name);
+	enum err rc = sandbox_state_path(sandbox, path, NULL, "%s/server.pid", server->name);
+	rc = rc ? rc : sandbox_state_path(sandbox, option_file, NULL, "%s/my.cnf", server->name);
 	rc = rc ? rc : file_read(path, &text, NULL);
 	rc = rc ? rc : str_parse_u32(str_trim(buf_str(&text)), 1, INT32_MAX, &pid);
 	rc = rc ? rc : process_identify((pid_t)pid, &id, NULL);
@@ -61,7 +61,7 @@ enum instance_state instance_look(const struct sandbox *sandbox,
 {
 	char path[FILE_PATH_BYTES_MAX];
 	struct process_id id = { 0 };
-	enum err rc = state_path(sandbox, path, NULL, "%s/pid", server->name);
+	enum err rc = sandbox_state_path(sandbox, path, NULL, "%s/pid", server->name);
 	rc = rc ? rc : process_read_pidfile(path, &id, NULL);
 	if ((rc || !process_is_alive(&id)) &&
 	    (identify_by_own_pidfile(sandbox, server, &id) || !process_is_alive(&id))) {
@@ -80,13 +80,13 @@ enum err instance_make(const struct sandbox *sandbox, const struct sandbox_serve
 	char template_data[FILE_PATH_BYTES_MAX];
 	struct buf text;
 	buf_init(&text, OPTION_FILE_BYTES_MAX);
-	enum err rc = state_path(sandbox, path, err, "%s", server->name);
+	enum err rc = sandbox_state_path(sandbox, path, err, "%s", server->name);
 	rc = rc ? rc : file_make_folders(path, 0700, err);
 	rc = rc ? rc : option_file_server(sandbox, server, &text, err);
-	rc = rc ? rc : state_path(sandbox, path, err, "%s/my.cnf", server->name);
+	rc = rc ? rc : sandbox_state_path(sandbox, path, err, "%s/my.cnf", server->name);
 	rc = rc ? rc : file_write(path, 0600, buf_str(&text), err);
 	buf_fini(&text);
-	rc = rc ? rc : state_path(sandbox, path, err, "%s/data", server->name);
+	rc = rc ? rc : sandbox_state_path(sandbox, path, err, "%s/data", server->name);
 	rc = rc ? rc : file_path(template_data, err, "%s/data", sandbox->template_folder);
 	return rc ? rc : file_copy_tree(template_data, path, err);
 }
@@ -99,7 +99,7 @@ enum err instance_wipe(const struct sandbox *sandbox, const struct sandbox_serve
 		return err_set(err, ERR_REFUSED, "server '%s' runs: its data is not removed",
 			       server->name);
 	}
-	enum err rc = state_path(sandbox, path, err, "%s/data", server->name);
+	enum err rc = sandbox_state_path(sandbox, path, err, "%s/data", server->name);
 	return rc ? rc : file_remove_tree(path, sandbox->root, STATE_MARKER, err);
 }
 
@@ -114,9 +114,9 @@ enum err instance_start(const struct sandbox *sandbox, const struct sandbox_serv
 	if (instance_look(sandbox, server, NULL) != INSTANCE_DOWN) {
 		return ERR_OK;
 	}
-	enum err rc = state_path(sandbox, folder, err, "%s", server->name);
-	rc = rc ? rc : state_path(sandbox, log, err, "%s/server.log", server->name);
-	rc = rc ? rc : state_path(sandbox, pidfile, err, "%s/pid", server->name);
+	enum err rc = sandbox_state_path(sandbox, folder, err, "%s", server->name);
+	rc = rc ? rc : sandbox_state_path(sandbox, log, err, "%s/server.log", server->name);
+	rc = rc ? rc : sandbox_state_path(sandbox, pidfile, err, "%s/pid", server->name);
 	rc = rc ? rc : file_path(option_file, err, "--defaults-file=%s/my.cnf", folder);
 	rc = rc ? rc : net_port_check_free(server->port, err);
 	if (rc) {
@@ -138,15 +138,15 @@ enum err instance_connect(const struct sandbox *sandbox, const struct sandbox_se
 {
 	char socket[FILE_PATH_BYTES_MAX];
 	struct secret password;
-	enum err rc = state_socket(sandbox, server, socket, err);
-	rc = rc ? rc : state_read_password(sandbox, STATE_MANAGER, &password, err);
+	enum err rc = sandbox_state_socket(sandbox, server, socket, err);
+	rc = rc ? rc : sandbox_state_read_password(sandbox, STATE_MANAGER, &password, err);
 	if (rc) {
 		return rc;
 	}
 	struct conn_options options = { .host = "localhost",
 					.port = server->port,
 					.socket_path = socket,
-					.user = state_account_user(STATE_MANAGER),
+					.user = sandbox_state_account_user(STATE_MANAGER),
 					.password = &password,
 					.clock = &clock_system };
 	rc = conn_open(&options, deadline_us, ret, NULL, err);
@@ -159,7 +159,7 @@ static enum err say_ended(const struct sandbox *sandbox, const struct sandbox_se
 {
 	char log[FILE_PATH_BYTES_MAX];
 	char words[LOG_TAIL_BYTES_MAX];
-	enum err rc = state_path(sandbox, log, err, "%s/server.log", server->name);
+	enum err rc = sandbox_state_path(sandbox, log, err, "%s/server.log", server->name);
 	if (rc) {
 		return rc;
 	}

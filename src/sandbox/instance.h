@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "os/process.h"
-#include "sandbox/state.h"
+#include "sandbox/sandbox_state.h"
 
 struct conn;
 

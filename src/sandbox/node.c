@@ -29,7 +29,7 @@ enum instance_state node_look(const struct sandbox *sandbox, struct process_id *
 {
 	char path[FILE_PATH_BYTES_MAX];
 	struct process_id id;
-	if (state_path(sandbox, path, NULL, "muster.pid") ||
+	if (sandbox_state_path(sandbox, path, NULL, "muster.pid") ||
 	    process_read_pidfile(path, &id, NULL) || !process_is_alive(&id)) {
 		return INSTANCE_DOWN;
 	}
@@ -48,9 +48,9 @@ enum err node_start(const struct sandbox *sandbox, struct err_ctx *err)
 	if (node_look(sandbox, NULL) != INSTANCE_DOWN) {
 		return ERR_OK;
 	}
-	enum err rc = state_path(sandbox, config, err, "muster.cnf");
-	rc = rc ? rc : state_path(sandbox, log, err, "muster.log");
-	rc = rc ? rc : state_path(sandbox, pidfile, err, "muster.pid");
+	enum err rc = sandbox_state_path(sandbox, config, err, "muster.cnf");
+	rc = rc ? rc : sandbox_state_path(sandbox, log, err, "muster.log");
+	rc = rc ? rc : sandbox_state_path(sandbox, pidfile, err, "muster.pid");
 	if (rc) {
 		return rc;
 	}
@@ -85,8 +85,8 @@ enum err node_wait_ready(const struct sandbox *sandbox, const struct node_wait *
 	char socket_path[FILE_PATH_BYTES_MAX];
 	char log[FILE_PATH_BYTES_MAX];
 	char words[LOG_TAIL_BYTES_MAX];
-	enum err rc = state_socket(sandbox, NULL, socket_path, err);
-	rc = rc ? rc : state_path(sandbox, log, err, "muster.log");
+	enum err rc = sandbox_state_socket(sandbox, NULL, socket_path, err);
+	rc = rc ? rc : sandbox_state_path(sandbox, log, err, "muster.log");
 	while (!rc && !answers(socket_path)) {
 		if (node_look(sandbox, NULL) == INSTANCE_DOWN) {
 			log_tail_read(log, "error", words);
@@ -111,8 +111,8 @@ static enum err run_command(const struct sandbox *sandbox, const char **words, s
 {
 	char socket_path[FILE_PATH_BYTES_MAX];
 	char output[FILE_PATH_BYTES_MAX];
-	enum err rc = state_socket(sandbox, NULL, socket_path, err);
-	rc = rc ? rc : state_path(sandbox, output, err, "command.log");
+	enum err rc = sandbox_state_socket(sandbox, NULL, socket_path, err);
+	rc = rc ? rc : sandbox_state_path(sandbox, output, err, "command.log");
 	rc = rc ? rc : file_remove(output, err);
 	if (rc) {
 		return rc;

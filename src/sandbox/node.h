@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "sandbox/instance.h"
-#include "sandbox/state.h"
+#include "sandbox/sandbox_state.h"
 
 /* What a command that is run for a sandbox may take. */
 struct node_wait {

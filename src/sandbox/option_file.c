@@ -83,9 +83,9 @@ enum err option_file_server(const struct sandbox *sandbox, const struct sandbox_
 	char folder[FILE_PATH_BYTES_MAX];
 	char socket[FILE_PATH_BYTES_MAX];
 	char key[FILE_PATH_BYTES_MAX];
-	enum err rc = state_path(sandbox, folder, err, "%s", server->name);
-	rc = rc ? rc : state_socket(sandbox, server, socket, err);
-	rc = rc ? rc : state_path(sandbox, key, err, "ssl/key.pem");
+	enum err rc = sandbox_state_path(sandbox, folder, err, "%s", server->name);
+	rc = rc ? rc : sandbox_state_socket(sandbox, server, socket, err);
+	rc = rc ? rc : sandbox_state_path(sandbox, key, err, "ssl/key.pem");
 	if (rc) {
 		return rc;
 	}
@@ -109,7 +109,7 @@ enum err option_file_server(const struct sandbox *sandbox, const struct sandbox_
 enum err option_file_muster(const struct sandbox *sandbox, struct buf *text, struct err_ctx *err)
 {
 	char socket[FILE_PATH_BYTES_MAX];
-	enum err rc = state_socket(sandbox, NULL, socket, err);
+	enum err rc = sandbox_state_socket(sandbox, NULL, socket, err);
 	if (rc) {
 		return rc;
 	}
@@ -118,9 +118,10 @@ enum err option_file_muster(const struct sandbox *sandbox, struct buf *text, str
 	buf_printf(text,
 		   "[accounts]\nmanager-user=%s\nmanager-password-file=%s/secrets/%s\n"
 		   "replication-user=%s\nreplication-password-file=%s/secrets/%s\n\n",
-		   state_account_user(STATE_MANAGER), sandbox->root,
-		   state_account_file(STATE_MANAGER), state_account_user(STATE_REPLICATION),
-		   sandbox->root, state_account_file(STATE_REPLICATION));
+		   sandbox_state_account_user(STATE_MANAGER), sandbox->root,
+		   sandbox_state_account_file(STATE_MANAGER),
+		   sandbox_state_account_user(STATE_REPLICATION), sandbox->root,
+		   sandbox_state_account_file(STATE_REPLICATION));
 	buf_add_text(text, "[manager]\nfailover-cooldown-s=0\n\n");
 	buf_printf(text, "[proxy]\ngroup=%s\nhost=127.0.0.1\nwrite-port=%u\nread-port=%u\n",
 		   sandbox->name, (unsigned)sandbox->write_port, (unsigned)sandbox->read_port);

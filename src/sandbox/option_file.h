@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "sandbox/state.h"
+#include "sandbox/sandbox_state.h"
 
 /* Appends the option file of one server.
  *

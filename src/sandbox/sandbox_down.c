@@ -21,7 +21,7 @@ static uint64_t in_seconds(unsigned seconds)
 enum err sandbox_down_lock(const struct sandbox *sandbox, int *ret_fd, struct err_ctx *err)
 {
 	char path[FILE_PATH_BYTES_MAX];
-	enum err rc = state_path(sandbox, path, err, ".lock");
+	enum err rc = sandbox_state_path(sandbox, path, err, ".lock");
 	rc = rc ? rc : file_lock(path, in_seconds(LOCK_TIMEOUT_S), ret_fd, err);
 	if (rc == ERR_DEADLINE) {
 		return err_set(err, rc, "another command is at work on sandbox '%s'",
@@ -74,14 +74,14 @@ enum err sandbox_down(const char *name, struct err_ctx *err)
 {
 	struct sandbox sandbox;
 	int lock = -1;
-	enum err rc = state_load(name, &sandbox, err);
+	enum err rc = sandbox_state_load(name, &sandbox, err);
 	if (rc == ERR_PARSE || rc == ERR_IO) {
-		rc = state_init(name, &sandbox, err);
+		rc = sandbox_state_init(name, &sandbox, err);
 		assume_all_servers(&sandbox);
-	} else if (rc == ERR_NOT_FOUND && !state_init(name, &sandbox, NULL)) {
+	} else if (rc == ERR_NOT_FOUND && !sandbox_state_init(name, &sandbox, NULL)) {
 		char marker[FILE_PATH_BYTES_MAX];
 		/* With the marker, it is sandbox.json that is missing: half made. */
-		if (!state_path(&sandbox, marker, NULL, "%s", STATE_MARKER) &&
+		if (!sandbox_state_path(&sandbox, marker, NULL, "%s", STATE_MARKER) &&
 		    file_exists(marker)) {
 			assume_all_servers(&sandbox);
 			rc = ERR_OK;

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/err.h"
-#include "sandbox/state.h"
+#include "sandbox/sandbox_state.h"
 
 /* Ends all processes and removes the folder, also of a sandbox that is half made or damaged.
  * Errors: ERR_NOT_FOUND, ERR_DEADLINE (another command works on it, or a process doesn't end), ERR_IO. */

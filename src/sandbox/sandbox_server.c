@@ -38,7 +38,7 @@ static enum err look(const struct sandbox *sandbox, const char *name,
 		*ret_state = node_look(sandbox, ret_id);
 		return ERR_OK;
 	}
-	enum err rc = state_find_server(sandbox, name, &server, err);
+	enum err rc = sandbox_state_find_server(sandbox, name, &server, err);
 	if (!rc) {
 		*ret_state = instance_look(sandbox, server, ret_id);
 	}
@@ -84,7 +84,7 @@ static enum err choose_tail_path(const struct sandbox *sandbox, const char *name
 				 char ret[FILE_PATH_BYTES_MAX], struct err_ctx *err)
 {
 	for (int i = 1; i <= TAILS_MAX; i++) {
-		enum err rc = state_path(sandbox, ret, err, "%s/taken-back.%d", name, i);
+		enum err rc = sandbox_state_path(sandbox, ret, err, "%s/taken-back.%d", name, i);
 		if (rc || !file_exists(ret)) {
 			return rc;
 		}
@@ -103,7 +103,7 @@ static enum err rewind_mysql(const struct sandbox *sandbox, struct sandbox_start
 	gtid_set_init(&kept);
 	gtid_set_init(&result.removed);
 	enum err rc = gtid_set_parse(str_of(start->executed), GTID_MYSQL, &kept, err);
-	rc = rc ? rc : state_path(sandbox, datadir, err, "%s/data", start->name);
+	rc = rc ? rc : sandbox_state_path(sandbox, datadir, err, "%s/data", start->name);
 	rc = rc ? rc : file_path(index, err, "%s/binlog.index", datadir);
 	rc = rc ? rc : choose_tail_path(sandbox, start->name, tail, err);
 	if (!rc) {
@@ -141,7 +141,7 @@ static enum err start_one(const struct sandbox *sandbox, struct sandbox_start *s
 	if (is_muster(start->name)) {
 		return node_start(sandbox, err);
 	}
-	rc = state_find_server(sandbox, start->name, &server, err);
+	rc = sandbox_state_find_server(sandbox, start->name, &server, err);
 	if (rc) {
 		return rc;
 	}
@@ -170,7 +170,7 @@ static enum err wait_one(const struct sandbox *sandbox, const struct sandbox_sta
 	if (is_muster(start->name)) {
 		return node_wait_ready(sandbox, &wait, err);
 	}
-	enum err rc = state_find_server(sandbox, start->name, &server, err);
+	enum err rc = sandbox_state_find_server(sandbox, start->name, &server, err);
 	return rc ? rc : instance_wait_ready(sandbox, server, deadline, patience, err);
 }
 
@@ -220,7 +220,7 @@ enum err sandbox_server_reset(const struct sandbox *sandbox, const char *name,
 {
 	const struct sandbox_server *server = NULL;
 	int lock = -1;
-	enum err rc = state_find_server(sandbox, name, &server, err);
+	enum err rc = sandbox_state_find_server(sandbox, name, &server, err);
 	rc = rc ? rc : sandbox_down_lock(sandbox, &lock, err);
 	if (rc) {
 		return rc;

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "sandbox/sandbox_up.h"
-#include "sandbox/state.h"
+#include "sandbox/sandbox_state.h"
 
 #define SANDBOX_SERVER_MUSTER "muster"
 

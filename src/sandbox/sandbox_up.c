@@ -70,12 +70,12 @@ static size_t ports_in_use(uint16_t *ports, size_t max)
 {
 	json_t *names = NULL;
 	size_t count = 0;
-	if (state_names(&names, NULL)) {
+	if (sandbox_state_names(&names, NULL)) {
 		return 0;
 	}
 	for (size_t i = 0; i < json_array_size(names); i++) {
 		struct sandbox other;
-		if (state_load(json_string_value(json_array_get(names, i)), &other, NULL) ||
+		if (sandbox_state_load(json_string_value(json_array_get(names, i)), &other, NULL) ||
 		    count + SANDBOX_SERVERS_MAX + 2 > max) {
 			continue;
 		}
@@ -127,7 +127,7 @@ static enum err choose_socket_folder(struct sandbox *sandbox, struct err_ctx *er
 {
 	char longest[FILE_PATH_BYTES_MAX];
 	char folder[] = "/tmp/muster-XXXXXX";
-	enum err rc = state_socket(sandbox, NULL, longest, err);
+	enum err rc = sandbox_state_socket(sandbox, NULL, longest, err);
 	if (rc || strlen(longest) < sizeof(((struct sockaddr_un *)0)->sun_path)) {
 		return rc;
 	}
@@ -141,7 +141,7 @@ static enum err choose_socket_folder(struct sandbox *sandbox, struct err_ctx *er
 static enum err check_absent(const struct sandbox *sandbox, struct err_ctx *err)
 {
 	char marker[FILE_PATH_BYTES_MAX];
-	enum err rc = state_path(sandbox, marker, err, "%s", STATE_MARKER);
+	enum err rc = sandbox_state_path(sandbox, marker, err, "%s", STATE_MARKER);
 	if (rc) {
 		return rc;
 	}
@@ -170,11 +170,11 @@ static enum err claim(struct making *making, struct err_ctx *err)
 	}
 	making->owned = true;
 	rc = write_marker(sandbox->root, err);
-	rc = rc ? rc : state_path(sandbox, lock_path, err, ".lock");
+	rc = rc ? rc : sandbox_state_path(sandbox, lock_path, err, ".lock");
 	rc = rc ? rc : file_lock(lock_path, 0, &making->lock, err);
 	rc = rc ? rc : choose_socket_folder(sandbox, err);
 	rc = rc ? rc : choose_ports(making, err);
-	return rc ? rc : state_save(sandbox, err);
+	return rc ? rc : sandbox_state_save(sandbox, err);
 }
 
 static enum err claim_locked(struct making *making, struct err_ctx *err)
@@ -182,7 +182,7 @@ static enum err claim_locked(struct making *making, struct err_ctx *err)
 	char base[FILE_PATH_BYTES_MAX];
 	char lock_path[FILE_PATH_BYTES_MAX];
 	int lock = -1;
-	enum err rc = state_base(base, err);
+	enum err rc = sandbox_state_base(base, err);
 	rc = rc ? rc : file_make_folders(base, 0700, err);
 	rc = rc ? rc : file_path(lock_path, err, "%s/.lock", base);
 	rc = rc ? rc : file_lock(lock_path, in_seconds(LOCK_TIMEOUT_S), &lock, err);
@@ -200,7 +200,7 @@ static enum err copy_from_template(const struct sandbox *sandbox, const char *na
 	char from[FILE_PATH_BYTES_MAX];
 	char to[FILE_PATH_BYTES_MAX];
 	enum err rc = file_path(from, err, "%s/%s", sandbox->template_folder, name);
-	rc = rc ? rc : state_path(sandbox, to, err, "%s", name);
+	rc = rc ? rc : sandbox_state_path(sandbox, to, err, "%s", name);
 	if (rc || !file_exists(from)) {
 		return rc;
 	}
@@ -212,10 +212,10 @@ static enum err write_muster_config(const struct sandbox *sandbox, struct err_ct
 	char path[FILE_PATH_BYTES_MAX];
 	struct buf text;
 	buf_init(&text, MUSTER_CONFIG_BYTES_MAX);
-	enum err rc = state_path(sandbox, path, err, "store");
+	enum err rc = sandbox_state_path(sandbox, path, err, "store");
 	rc = rc ? rc : file_make_folders(path, 0700, err);
 	rc = rc ? rc : option_file_muster(sandbox, &text, err);
-	rc = rc ? rc : state_path(sandbox, path, err, "muster.cnf");
+	rc = rc ? rc : sandbox_state_path(sandbox, path, err, "muster.cnf");
 	rc = rc ? rc : file_write(path, 0600, buf_str(&text), err);
 	buf_fini(&text);
 	return rc;
@@ -286,7 +286,7 @@ static enum err make(struct making *making, struct err_ctx *err)
 {
 	const struct sandbox_hooks *hooks = &making->options->hooks;
 	const struct sandbox *sandbox = &making->sandbox;
-	enum err rc = state_init(making->options->name, &making->sandbox, err);
+	enum err rc = sandbox_state_init(making->options->name, &making->sandbox, err);
 	rc = rc ? rc : check_absent(sandbox, err);
 	rc = rc ? rc : find_parts(making, err);
 	rc = rc ? rc : claim_locked(making, err);

@@ -6,7 +6,7 @@
 
 #include "base/err.h"
 #include "sandbox/flavor.h"
-#include "sandbox/state.h"
+#include "sandbox/sandbox_state.h"
 
 struct sandbox_hooks {
 	void (*say)(void *ctx, const char *line); /* progress, for people; may be NULL */

@@ -23,7 +23,7 @@ static json_t *describe_server(const struct sandbox *sandbox, const struct sandb
 	(void)json_object_set_new(json, "host", json_string("127.0.0.1"));
 	(void)json_object_set_new(json, "port", json_integer(server->port));
 	(void)json_object_set_new(json, "server_id", json_integer(server->server_id));
-	if (!state_socket(sandbox, server, socket, NULL)) {
+	if (!sandbox_state_socket(sandbox, server, socket, NULL)) {
 		(void)json_object_set_new(json, "socket", json_string(socket));
 	}
 	(void)json_object_set_new(json, "folder",
@@ -51,7 +51,7 @@ json_t *sandbox_view_describe(const struct sandbox *sandbox)
 	} else if (running == 0 && node == INSTANCE_DOWN) {
 		state = "down";
 	}
-	if (state_socket(sandbox, NULL, socket, NULL)) {
+	if (sandbox_state_socket(sandbox, NULL, socket, NULL)) {
 		socket[0] = '\0';
 	}
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:i, s:i, s:s, s:o, s:o}",
@@ -59,14 +59,15 @@ json_t *sandbox_view_describe(const struct sandbox *sandbox)
 			 "version", sandbox->version, "policy", sandbox->policy, "running",
 			 (int)running, "folder", sandbox->root, "socket", socket, "host",
 			 "127.0.0.1", "write_port", (int)sandbox->write_port, "read_port",
-			 (int)sandbox->read_port, "user", state_account_user(STATE_APPLICATION),
-			 "muster", muster, "servers", servers);
+			 (int)sandbox->read_port, "user",
+			 sandbox_state_account_user(STATE_APPLICATION), "muster", muster, "servers",
+			 servers);
 }
 
 enum err sandbox_view_list(json_t **ret, struct err_ctx *err)
 {
 	json_t *names = NULL;
-	enum err rc = state_names(&names, err);
+	enum err rc = sandbox_state_names(&names, err);
 	if (rc) {
 		return rc;
 	}
@@ -76,7 +77,7 @@ enum err sandbox_view_list(json_t **ret, struct err_ctx *err)
 		struct sandbox sandbox;
 		struct err_ctx why = { 0 };
 		json_t *row;
-		rc = state_load(name, &sandbox, &why);
+		rc = sandbox_state_load(name, &sandbox, &why);
 		if (rc) {
 			row = json_pack("{s:s, s:s, s:s}", "name", name, "state", "damaged",
 					"error", err_text(rc, &why));
@@ -104,8 +105,8 @@ enum err sandbox_view_env(const struct sandbox *sandbox, json_t **ret, struct er
 	char servers_memory[SERVERS_TEXT_BYTES_MAX];
 	struct secret password;
 	struct buf servers;
-	enum err rc = state_socket(sandbox, NULL, socket, err);
-	rc = rc ? rc : state_read_password(sandbox, STATE_APPLICATION, &password, err);
+	enum err rc = sandbox_state_socket(sandbox, NULL, socket, err);
+	rc = rc ? rc : sandbox_state_read_password(sandbox, STATE_APPLICATION, &password, err);
 	if (rc) {
 		return rc;
 	}
@@ -115,8 +116,8 @@ enum err sandbox_view_env(const struct sandbox *sandbox, json_t **ret, struct er
 			 "MUSTER_GROUP", sandbox->name, "MUSTER_HOST", "127.0.0.1",
 			 "MUSTER_WRITE_PORT", json_sprintf("%u", (unsigned)sandbox->write_port),
 			 "MUSTER_READ_PORT", json_sprintf("%u", (unsigned)sandbox->read_port),
-			 "MUSTER_USER", state_account_user(STATE_APPLICATION), "MUSTER_PASSWORD",
-			 password.text, "MUSTER_SERVERS", buf_text(&servers));
+			 "MUSTER_USER", sandbox_state_account_user(STATE_APPLICATION),
+			 "MUSTER_PASSWORD", password.text, "MUSTER_SERVERS", buf_text(&servers));
 	secret_wipe(&password);
 	return *ret ? ERR_OK : err_set(err, ERR_FAILED, "a path is not UTF-8");
 }

@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "sandbox/state.h"
+#include "sandbox/sandbox_state.h"
 
 /* One sandbox with its processes as they are now; a new reference. */
 json_t *sandbox_view_describe(const struct sandbox *sandbox);

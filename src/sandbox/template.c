@@ -236,7 +236,7 @@ static enum err make_passwords(struct building *building, struct err_ctx *err)
 		struct secret *password = &building->passwords[i];
 		random_password(password, PASSWORD_LETTERS);
 		rc = file_path(path, err, "%s/secrets/%s", building->folder,
-			       state_account_file(account));
+			       sandbox_state_account_file(account));
 		rc = rc ? rc : file_write(path, 0600, str_of(password->text), err);
 	}
 	return rc;

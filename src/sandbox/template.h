@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "os/file.h"
 #include "sandbox/flavor.h"
-#include "sandbox/state.h"
+#include "sandbox/sandbox_state.h"
 
 #define TEMPLATE_MARKER ".muster-template"
 

@@ -51,7 +51,7 @@ static void add_grants(const struct account_grant *grants, size_t count,
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct account_grant *grant = &grants[i];
-		const char *user = state_account_user(grant->account);
+		const char *user = sandbox_state_account_user(grant->account);
 		buf_printf(sql, "CREATE USER IF NOT EXISTS '%s'@'%s' IDENTIFIED BY '%s';\n", user,
 			   grant->host, passwords[grant->account].text);
 		buf_printf(sql, "GRANT %s ON %s TO '%s'@'%s'%s;\n", grant->privileges, grant->on,

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "base/secret.h"
 #include "sandbox/flavor.h"
-#include "sandbox/state.h"
+#include "sandbox/sandbox_state.h"
 
 /* Appends one statement a line.
  *

@@ -56,38 +56,41 @@ struct sandbox {
 	size_t server_count;
 };
 
-const char *state_account_user(enum state_account account); /* "muster" */
-const char *state_account_file(enum state_account account); /* "manager.password" */
+const char *sandbox_state_account_user(enum state_account account); /* "muster" */
+const char *sandbox_state_account_file(enum state_account account); /* "manager.password" */
 
 /* Fills name, root and sockets of a sandbox that needn't exist.
  * Errors: ERR_USAGE when the name isn't one: 1 to 32 of a-z 0-9 - _, first no - or _. */
-MUST_CHECK enum err state_init(const char *name, struct sandbox *ret, struct err_ctx *err);
+MUST_CHECK enum err sandbox_state_init(const char *name, struct sandbox *ret, struct err_ctx *err);
 
 /* The base folder. Errors: ERR_CONFIG when neither of the variables nor HOME is set. */
-MUST_CHECK enum err state_base(char ret[FILE_PATH_BYTES_MAX], struct err_ctx *err);
+MUST_CHECK enum err sandbox_state_base(char ret[FILE_PATH_BYTES_MAX], struct err_ctx *err);
 
 /* Errors: ERR_NOT_FOUND (no sandbox of that name), ERR_PARSE, ERR_IO, ERR_USAGE. */
-MUST_CHECK enum err state_load(const char *name, struct sandbox *ret, struct err_ctx *err);
+MUST_CHECK enum err sandbox_state_load(const char *name, struct sandbox *ret, struct err_ctx *err);
 
 /* Writes sandbox.json. Errors: ERR_IO. */
-MUST_CHECK enum err state_save(const struct sandbox *sandbox, struct err_ctx *err);
+MUST_CHECK enum err sandbox_state_save(const struct sandbox *sandbox, struct err_ctx *err);
 
 /* The names of all folders with a marker, sorted; *ret is an array of strings, a new reference. */
-MUST_CHECK enum err state_names(json_t **ret, struct err_ctx *err);
+MUST_CHECK enum err sandbox_state_names(json_t **ret, struct err_ctx *err);
 
 /* The server of that name. Errors: ERR_NOT_FOUND, which names the nearest one. */
-MUST_CHECK enum err state_find_server(const struct sandbox *sandbox, const char *name,
-				      const struct sandbox_server **ret, struct err_ctx *err);
+MUST_CHECK enum err sandbox_state_find_server(const struct sandbox *sandbox, const char *name,
+					      const struct sandbox_server **ret,
+					      struct err_ctx *err);
 
 /* A path in a sandbox's folder. `name` may be a server's file: "db1/my.cnf". */
 PRINTF_LIKE(4, 5)
-MUST_CHECK enum err state_path(const struct sandbox *sandbox, char ret[FILE_PATH_BYTES_MAX],
-			       struct err_ctx *err, const char *format, ...);
+MUST_CHECK enum err sandbox_state_path(const struct sandbox *sandbox, char ret[FILE_PATH_BYTES_MAX],
+				       struct err_ctx *err, const char *format, ...);
 
 /* Unix socket of a server; of `muster run` when server is NULL. */
-MUST_CHECK enum err state_socket(const struct sandbox *sandbox, const struct sandbox_server *server,
-				 char ret[FILE_PATH_BYTES_MAX], struct err_ctx *err);
+MUST_CHECK enum err sandbox_state_socket(const struct sandbox *sandbox,
+					 const struct sandbox_server *server,
+					 char ret[FILE_PATH_BYTES_MAX], struct err_ctx *err);
 
 /* Reads a password. Errors: ERR_IO, ERR_NOT_FOUND. */
-MUST_CHECK enum err state_read_password(const struct sandbox *sandbox, enum state_account account,
-					struct secret *ret, struct err_ctx *err);
+MUST_CHECK enum err sandbox_state_read_password(const struct sandbox *sandbox,
+						enum state_account account, struct secret *ret,
+						struct err_ctx *err);

@@ -1,4 +1,4 @@
-#include "sandbox/state.h"
+#include "sandbox/sandbox_state.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,12 +24,12 @@ static const struct {
 	[STATE_ROOT] = { "root", "root.password" },
 };
 
-const char *state_account_user(enum state_account account)
+const char *sandbox_state_account_user(enum state_account account)
 {
 	return accounts[account].user;
 }
 
-const char *state_account_file(enum state_account account)
+const char *sandbox_state_account_file(enum state_account account)
 {
 	return accounts[account].file;
 }
@@ -48,7 +48,7 @@ static enum err check_name(const char *name, struct err_ctx *err)
 	return ERR_OK;
 }
 
-enum err state_base(char ret[FILE_PATH_BYTES_MAX], struct err_ctx *err)
+enum err sandbox_state_base(char ret[FILE_PATH_BYTES_MAX], struct err_ctx *err)
 {
 	const char *own = env_get("MUSTER_SANDBOX_DIR");
 	const char *state = env_get("XDG_STATE_HOME");
@@ -71,12 +71,12 @@ enum err state_base(char ret[FILE_PATH_BYTES_MAX], struct err_ctx *err)
 		"no folder for sandboxes: set MUSTER_SANDBOX_DIR or HOME to an absolute path");
 }
 
-enum err state_init(const char *name, struct sandbox *ret, struct err_ctx *err)
+enum err sandbox_state_init(const char *name, struct sandbox *ret, struct err_ctx *err)
 {
 	struct sandbox sandbox = { .server_count = 0 };
 	char base[FILE_PATH_BYTES_MAX];
 	enum err rc = check_name(name, err);
-	rc = rc ? rc : state_base(base, err);
+	rc = rc ? rc : sandbox_state_base(base, err);
 	rc = rc ? rc : file_path(sandbox.root, err, "%s/%s", base, name);
 	rc = rc ? rc : file_path(sandbox.sockets, err, "%s", sandbox.root);
 	rc = rc ? rc : str_copy(str_of(name), sandbox.name, sizeof(sandbox.name));
@@ -86,8 +86,8 @@ enum err state_init(const char *name, struct sandbox *ret, struct err_ctx *err)
 	return rc;
 }
 
-enum err state_path(const struct sandbox *sandbox, char ret[FILE_PATH_BYTES_MAX],
-		    struct err_ctx *err, const char *format, ...)
+enum err sandbox_state_path(const struct sandbox *sandbox, char ret[FILE_PATH_BYTES_MAX],
+			    struct err_ctx *err, const char *format, ...)
 {
 	char name[FILE_PATH_BYTES_MAX];
 	va_list args;
@@ -97,8 +97,8 @@ enum err state_path(const struct sandbox *sandbox, char ret[FILE_PATH_BYTES_MAX]
 	return file_path(ret, err, "%s/%s", sandbox->root, name);
 }
 
-enum err state_socket(const struct sandbox *sandbox, const struct sandbox_server *server,
-		      char ret[FILE_PATH_BYTES_MAX], struct err_ctx *err)
+enum err sandbox_state_socket(const struct sandbox *sandbox, const struct sandbox_server *server,
+			      char ret[FILE_PATH_BYTES_MAX], struct err_ctx *err)
 {
 	return file_path(ret, err, "%s/%s.sock", sandbox->sockets,
 			 server ? server->name : "muster");
@@ -167,12 +167,12 @@ static enum err read_json(const json_t *json, struct sandbox *sandbox)
 	return rc ? rc : read_servers(json_object_get(json, "servers"), sandbox);
 }
 
-enum err state_load(const char *name, struct sandbox *ret, struct err_ctx *err)
+enum err sandbox_state_load(const char *name, struct sandbox *ret, struct err_ctx *err)
 {
 	struct sandbox sandbox;
 	char path[FILE_PATH_BYTES_MAX];
-	enum err rc = state_init(name, &sandbox, err);
-	rc = rc ? rc : state_path(&sandbox, path, err, "%s", STATE_MARKER);
+	enum err rc = sandbox_state_init(name, &sandbox, err);
+	rc = rc ? rc : sandbox_state_path(&sandbox, path, err, "%s", STATE_MARKER);
 	if (rc) {
 		return rc;
 	}
@@ -183,7 +183,7 @@ enum err state_load(const char *name, struct sandbox *ret, struct err_ctx *err)
 	}
 	struct buf text;
 	buf_init(&text, STATE_JSON_BYTES_MAX);
-	rc = state_path(&sandbox, path, err, "sandbox.json");
+	rc = sandbox_state_path(&sandbox, path, err, "sandbox.json");
 	rc = rc ? rc : file_read(path, &text, err);
 	if (!rc) {
 		json_t *json = json_loadb(buf_text(&text), text.len, 0, NULL);
@@ -203,7 +203,7 @@ enum err state_load(const char *name, struct sandbox *ret, struct err_ctx *err)
 	return rc;
 }
 
-enum err state_save(const struct sandbox *sandbox, struct err_ctx *err)
+enum err sandbox_state_save(const struct sandbox *sandbox, struct err_ctx *err)
 {
 	char path[FILE_PATH_BYTES_MAX];
 	json_t *servers = json_array();
@@ -227,7 +227,7 @@ enum err state_save(const struct sandbox *sandbox, struct err_ctx *err)
 			       "it is not UTF-8",
 			       sandbox->name);
 	}
-	enum err rc = state_path(sandbox, path, err, "sandbox.json");
+	enum err rc = sandbox_state_path(sandbox, path, err, "sandbox.json");
 	rc = rc ? rc : file_write(path, 0600, str_of(text), err);
 	mem_free(text);
 	return rc;
@@ -255,10 +255,10 @@ static enum err read_names(DIR *folder, const char *base, const char **names, si
 	return ERR_OK;
 }
 
-enum err state_names(json_t **ret, struct err_ctx *err)
+enum err sandbox_state_names(json_t **ret, struct err_ctx *err)
 {
 	char base[FILE_PATH_BYTES_MAX];
-	enum err rc = state_base(base, err);
+	enum err rc = sandbox_state_base(base, err);
 	if (rc) {
 		return rc;
 	}
@@ -285,8 +285,8 @@ enum err state_names(json_t **ret, struct err_ctx *err)
 	return rc;
 }
 
-enum err state_find_server(const struct sandbox *sandbox, const char *name,
-			   const struct sandbox_server **ret, struct err_ctx *err)
+enum err sandbox_state_find_server(const struct sandbox *sandbox, const char *name,
+				   const struct sandbox_server **ret, struct err_ctx *err)
 {
 	const char *names[SANDBOX_SERVERS_MAX];
 	for (size_t i = 0; i < sandbox->server_count; i++) {
@@ -302,13 +302,14 @@ enum err state_find_server(const struct sandbox *sandbox, const char *name,
 		       nearest ? nearest : names[sandbox->server_count - 1], nearest ? "'?" : "");
 }
 
-enum err state_read_password(const struct sandbox *sandbox, enum state_account account,
-			     struct secret *ret, struct err_ctx *err)
+enum err sandbox_state_read_password(const struct sandbox *sandbox, enum state_account account,
+				     struct secret *ret, struct err_ctx *err)
 {
 	char path[FILE_PATH_BYTES_MAX];
 	struct buf text;
 	buf_init(&text, PASSWORD_FILE_BYTES_MAX);
-	enum err rc = state_path(sandbox, path, err, "secrets/%s", state_account_file(account));
+	enum err rc = sandbox_state_path(sandbox, path, err, "secrets/%s",
+					 sandbox_state_account_file(account));
 	rc = rc ? rc : file_read(path, &text, err);
 	rc = rc ? rc : secret_set(ret, str_trim(buf_str(&text)));
 	if (text.ptr) {
