@@ -110,8 +110,9 @@ static void print_up(struct cli *cli, const struct sandbox *sandbox, uint64_t to
 	buf_printf(out, "  write  127.0.0.1:%u, to the primary\n", (unsigned)sandbox->write_port);
 	buf_printf(out, "  read   127.0.0.1:%u, to replicas\n", (unsigned)sandbox->read_port);
 	buf_printf(out, "connect with: %s -h 127.0.0.1 -P %u -u %s -p\"$(cat '%s/secrets/%s')\"\n",
-		   program, (unsigned)sandbox->write_port, state_account_user(STATE_APPLICATION),
-		   sandbox->root, state_account_file(STATE_APPLICATION));
+		   program, (unsigned)sandbox->write_port,
+		   sandbox_state_account_user(SANDBOX_APPLICATION), sandbox->root,
+		   sandbox_state_account_file(SANDBOX_APPLICATION));
 	buf_printf(out, "look at it:   muster status --socket '%s/muster.sock'\n",
 		   sandbox->sockets);
 	buf_printf(out, "in a shell:   eval \"$(muster sandbox env %s)\"\n", sandbox->name);
@@ -207,7 +208,7 @@ enum err cmd_sandbox_env(struct cli *cli, const struct args *args)
 {
 	struct sandbox sandbox;
 	json_t *variables = NULL;
-	enum err rc = state_load(name_of(args), &sandbox, &cli->err);
+	enum err rc = sandbox_state_load(name_of(args), &sandbox, &cli->err);
 	if (rc == ERR_OK) {
 		rc = sandbox_view_env(&sandbox, &variables, &cli->err);
 	}

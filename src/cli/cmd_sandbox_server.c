@@ -23,7 +23,7 @@ static json_t *ask_manager(const struct sandbox *sandbox)
 	char path[PATH_BYTES_MAX];
 	json_t *status = NULL;
 	if (node_look(sandbox, NULL) != INSTANCE_RUNNING ||
-	    state_socket(sandbox, NULL, socket, NULL) != ERR_OK) {
+	    sandbox_state_socket(sandbox, NULL, socket, NULL) != ERR_OK) {
 		return NULL;
 	}
 	struct client client = { .socket_path = socket, .timeout_ms = ASK_TIMEOUT_MS };
@@ -62,11 +62,12 @@ static enum err resolve(struct cli *cli, const struct sandbox *sandbox, const ch
 		return ERR_OK;
 	}
 	if (strcmp(word, PRIMARY) != 0) {
-		rc = state_find_server(sandbox, word, &server, &cli->err);
+		rc = sandbox_state_find_server(sandbox, word, &server, &cli->err);
 	} else {
 		json_t *status = ask_manager(sandbox);
 		const json_t *row = find_row(status, "role", PRIMARY);
-		if (!row || state_find_server(sandbox, text_of(row, "name"), &server, NULL)) {
+		if (!row ||
+		    sandbox_state_find_server(sandbox, text_of(row, "name"), &server, NULL)) {
 			rc = sandbox_server_find_primary(sandbox, &server, &cli->err);
 		}
 		json_decref(status);
@@ -96,7 +97,7 @@ static enum err act(struct cli *cli, const struct args *args, action run, const 
 {
 	struct sandbox sandbox;
 	const char *name = NULL;
-	enum err rc = state_load(args_word(args, 0), &sandbox, &cli->err);
+	enum err rc = sandbox_state_load(args_word(args, 0), &sandbox, &cli->err);
 	if (rc == ERR_OK) {
 		rc = resolve(cli, &sandbox, args_word(args, 1), &name);
 	}
@@ -134,7 +135,7 @@ enum err cmd_sandbox_reset(struct cli *cli, const struct args *args)
 	struct sandbox sandbox;
 	const struct sandbox_hooks hooks = { .say = say, .ctx = cli };
 	const char *name = NULL;
-	enum err rc = state_load(args_word(args, 0), &sandbox, &cli->err);
+	enum err rc = sandbox_state_load(args_word(args, 0), &sandbox, &cli->err);
 	if (rc == ERR_OK) {
 		rc = resolve(cli, &sandbox, args_word(args, 1), &name);
 	}
@@ -219,14 +220,14 @@ enum err cmd_sandbox_start(struct cli *cli, const struct args *args)
 	};
 	const char *word = args_word(args, 1);
 	size_t count = 1;
-	enum err rc = state_load(args_word(args, 0), &sandbox, &cli->err);
+	enum err rc = sandbox_state_load(args_word(args, 0), &sandbox, &cli->err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
 	if (word) {
 		const struct sandbox_server *server = NULL;
 		if (strcmp(word, SANDBOX_SERVER_MUSTER) != 0) {
-			rc = state_find_server(&sandbox, word, &server, &cli->err);
+			rc = sandbox_state_find_server(&sandbox, word, &server, &cli->err);
 			starts[0].name = word;
 		}
 	} else {

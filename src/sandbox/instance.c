@@ -100,7 +100,7 @@ enum err instance_wipe(const struct sandbox *sandbox, const struct sandbox_serve
 			       server->name);
 	}
 	enum err rc = sandbox_state_path(sandbox, path, err, "%s/data", server->name);
-	return rc ? rc : file_remove_tree(path, sandbox->root, STATE_MARKER, err);
+	return rc ? rc : file_remove_tree(path, sandbox->root, SANDBOX_MARKER, err);
 }
 
 enum err instance_start(const struct sandbox *sandbox, const struct sandbox_server *server,
@@ -139,14 +139,14 @@ enum err instance_connect(const struct sandbox *sandbox, const struct sandbox_se
 	char socket[FILE_PATH_BYTES_MAX];
 	struct secret password;
 	enum err rc = sandbox_state_socket(sandbox, server, socket, err);
-	rc = rc ? rc : sandbox_state_read_password(sandbox, STATE_MANAGER, &password, err);
+	rc = rc ? rc : sandbox_state_read_password(sandbox, SANDBOX_MANAGER, &password, err);
 	if (rc) {
 		return rc;
 	}
 	struct conn_options options = { .host = "localhost",
 					.port = server->port,
 					.socket_path = socket,
-					.user = sandbox_state_account_user(STATE_MANAGER),
+					.user = sandbox_state_account_user(SANDBOX_MANAGER),
 					.password = &password,
 					.clock = &clock_system };
 	rc = conn_open(&options, deadline_us, ret, NULL, err);

@@ -118,10 +118,10 @@ enum err option_file_muster(const struct sandbox *sandbox, struct buf *text, str
 	buf_printf(text,
 		   "[accounts]\nmanager-user=%s\nmanager-password-file=%s/secrets/%s\n"
 		   "replication-user=%s\nreplication-password-file=%s/secrets/%s\n\n",
-		   sandbox_state_account_user(STATE_MANAGER), sandbox->root,
-		   sandbox_state_account_file(STATE_MANAGER),
-		   sandbox_state_account_user(STATE_REPLICATION), sandbox->root,
-		   sandbox_state_account_file(STATE_REPLICATION));
+		   sandbox_state_account_user(SANDBOX_MANAGER), sandbox->root,
+		   sandbox_state_account_file(SANDBOX_MANAGER),
+		   sandbox_state_account_user(SANDBOX_REPLICATION), sandbox->root,
+		   sandbox_state_account_file(SANDBOX_REPLICATION));
 	buf_add_text(text, "[manager]\nfailover-cooldown-s=0\n\n");
 	buf_printf(text, "[proxy]\ngroup=%s\nhost=127.0.0.1\nwrite-port=%u\nread-port=%u\n",
 		   sandbox->name, (unsigned)sandbox->write_port, (unsigned)sandbox->read_port);

@@ -55,9 +55,9 @@ enum err sandbox_down_folder(const struct sandbox *sandbox, struct err_ctx *err)
 {
 	enum err rc = ERR_OK;
 	if (strcmp(sandbox->sockets, sandbox->root) != 0) {
-		rc = file_remove_tree(sandbox->sockets, sandbox->sockets, STATE_MARKER, err);
+		rc = file_remove_tree(sandbox->sockets, sandbox->sockets, SANDBOX_MARKER, err);
 	}
-	return rc ? rc : file_remove_tree(sandbox->root, sandbox->root, STATE_MARKER, err);
+	return rc ? rc : file_remove_tree(sandbox->root, sandbox->root, SANDBOX_MARKER, err);
 }
 
 /* What a sandbox can have at most, for one whose sandbox.json can't be read. */
@@ -81,7 +81,7 @@ enum err sandbox_down(const char *name, struct err_ctx *err)
 	} else if (rc == ERR_NOT_FOUND && !sandbox_state_init(name, &sandbox, NULL)) {
 		char marker[FILE_PATH_BYTES_MAX];
 		/* With the marker, it is sandbox.json that is missing: half made. */
-		if (!sandbox_state_path(&sandbox, marker, NULL, "%s", STATE_MARKER) &&
+		if (!sandbox_state_path(&sandbox, marker, NULL, "%s", SANDBOX_MARKER) &&
 		    file_exists(marker)) {
 			assume_all_servers(&sandbox);
 			rc = ERR_OK;

@@ -17,19 +17,19 @@ enum { STATE_JSON_BYTES_MAX = 65536, PASSWORD_FILE_BYTES_MAX = 1024, NAMES_MAX =
 static const struct {
 	const char *user;
 	const char *file;
-} accounts[STATE_ACCOUNT_COUNT_] = {
-	[STATE_MANAGER] = { "muster", "manager.password" },
-	[STATE_REPLICATION] = { "muster_repl", "replication.password" },
-	[STATE_APPLICATION] = { "app", "app.password" },
-	[STATE_ROOT] = { "root", "root.password" },
+} accounts[SANDBOX_ACCOUNT_COUNT_] = {
+	[SANDBOX_MANAGER] = { "muster", "manager.password" },
+	[SANDBOX_REPLICATION] = { "muster_repl", "replication.password" },
+	[SANDBOX_APPLICATION] = { "app", "app.password" },
+	[SANDBOX_ROOT] = { "root", "root.password" },
 };
 
-const char *sandbox_state_account_user(enum state_account account)
+const char *sandbox_state_account_user(enum sandbox_state_account account)
 {
 	return accounts[account].user;
 }
 
-const char *sandbox_state_account_file(enum state_account account)
+const char *sandbox_state_account_file(enum sandbox_state_account account)
 {
 	return accounts[account].file;
 }
@@ -172,7 +172,7 @@ enum err sandbox_state_load(const char *name, struct sandbox *ret, struct err_ct
 	struct sandbox sandbox;
 	char path[FILE_PATH_BYTES_MAX];
 	enum err rc = sandbox_state_init(name, &sandbox, err);
-	rc = rc ? rc : sandbox_state_path(&sandbox, path, err, "%s", STATE_MARKER);
+	rc = rc ? rc : sandbox_state_path(&sandbox, path, err, "%s", SANDBOX_MARKER);
 	if (rc) {
 		return rc;
 	}
@@ -246,7 +246,7 @@ static enum err read_names(DIR *folder, const char *base, const char **names, si
 	     entry = readdir(folder)) {
 		char marker[FILE_PATH_BYTES_MAX];
 		if (check_name(entry->d_name, NULL) ||
-		    file_path(marker, NULL, "%s/%s/%s", base, entry->d_name, STATE_MARKER) ||
+		    file_path(marker, NULL, "%s/%s/%s", base, entry->d_name, SANDBOX_MARKER) ||
 		    !file_exists(marker)) {
 			continue;
 		}
@@ -302,8 +302,9 @@ enum err sandbox_state_find_server(const struct sandbox *sandbox, const char *na
 		       nearest ? nearest : names[sandbox->server_count - 1], nearest ? "'?" : "");
 }
 
-enum err sandbox_state_read_password(const struct sandbox *sandbox, enum state_account account,
-				     struct secret *ret, struct err_ctx *err)
+enum err sandbox_state_read_password(const struct sandbox *sandbox,
+				     enum sandbox_state_account account, struct secret *ret,
+				     struct err_ctx *err)
 {
 	char path[FILE_PATH_BYTES_MAX];
 	struct buf text;

@@ -22,14 +22,14 @@ enum {
 	SANDBOX_WORD_BYTES_MAX = 64,
 };
 
-#define STATE_MARKER ".muster-sandbox"
+#define SANDBOX_MARKER ".muster-sandbox"
 
-enum state_account {
-	STATE_MANAGER,
-	STATE_REPLICATION,
-	STATE_APPLICATION,
-	STATE_ROOT, /* through the Unix socket only; for people and tests */
-	STATE_ACCOUNT_COUNT_
+enum sandbox_state_account {
+	SANDBOX_MANAGER,
+	SANDBOX_REPLICATION,
+	SANDBOX_APPLICATION,
+	SANDBOX_ROOT, /* through the Unix socket only; for people and tests */
+	SANDBOX_ACCOUNT_COUNT_
 };
 
 struct sandbox_server {
@@ -56,8 +56,8 @@ struct sandbox {
 	size_t server_count;
 };
 
-const char *sandbox_state_account_user(enum state_account account); /* "muster" */
-const char *sandbox_state_account_file(enum state_account account); /* "manager.password" */
+const char *sandbox_state_account_user(enum sandbox_state_account account); /* "muster" */
+const char *sandbox_state_account_file(enum sandbox_state_account account); /* "manager.password" */
 
 /* Fills name, root and sockets of a sandbox that needn't exist.
  * Errors: ERR_USAGE when the name isn't one: 1 to 32 of a-z 0-9 - _, first no - or _. */
@@ -92,5 +92,5 @@ MUST_CHECK enum err sandbox_state_socket(const struct sandbox *sandbox,
 
 /* Reads a password. Errors: ERR_IO, ERR_NOT_FOUND. */
 MUST_CHECK enum err sandbox_state_read_password(const struct sandbox *sandbox,
-						enum state_account account, struct secret *ret,
-						struct err_ctx *err);
+						enum sandbox_state_account account,
+						struct secret *ret, struct err_ctx *err);

@@ -115,7 +115,7 @@ static enum err choose_ports(struct making *making, struct err_ctx *err)
 static enum err write_marker(const char *folder, struct err_ctx *err)
 {
 	char path[FILE_PATH_BYTES_MAX];
-	enum err rc = file_path(path, err, "%s/" STATE_MARKER, folder);
+	enum err rc = file_path(path, err, "%s/" SANDBOX_MARKER, folder);
 	return rc ? rc
 		  : file_write(path, 0600,
 			       STR("A sandbox of muster: 'muster sandbox down' removes it.\n"),
@@ -141,7 +141,7 @@ static enum err choose_socket_folder(struct sandbox *sandbox, struct err_ctx *er
 static enum err check_absent(const struct sandbox *sandbox, struct err_ctx *err)
 {
 	char marker[FILE_PATH_BYTES_MAX];
-	enum err rc = sandbox_state_path(sandbox, marker, err, "%s", STATE_MARKER);
+	enum err rc = sandbox_state_path(sandbox, marker, err, "%s", SANDBOX_MARKER);
 	if (rc) {
 		return rc;
 	}

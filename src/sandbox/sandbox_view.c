@@ -60,8 +60,8 @@ json_t *sandbox_view_describe(const struct sandbox *sandbox)
 			 (int)running, "folder", sandbox->root, "socket", socket, "host",
 			 "127.0.0.1", "write_port", (int)sandbox->write_port, "read_port",
 			 (int)sandbox->read_port, "user",
-			 sandbox_state_account_user(STATE_APPLICATION), "muster", muster, "servers",
-			 servers);
+			 sandbox_state_account_user(SANDBOX_APPLICATION), "muster", muster,
+			 "servers", servers);
 }
 
 enum err sandbox_view_list(json_t **ret, struct err_ctx *err)
@@ -106,7 +106,7 @@ enum err sandbox_view_env(const struct sandbox *sandbox, json_t **ret, struct er
 	struct secret password;
 	struct buf servers;
 	enum err rc = sandbox_state_socket(sandbox, NULL, socket, err);
-	rc = rc ? rc : sandbox_state_read_password(sandbox, STATE_APPLICATION, &password, err);
+	rc = rc ? rc : sandbox_state_read_password(sandbox, SANDBOX_APPLICATION, &password, err);
 	if (rc) {
 		return rc;
 	}
@@ -116,7 +116,7 @@ enum err sandbox_view_env(const struct sandbox *sandbox, json_t **ret, struct er
 			 "MUSTER_GROUP", sandbox->name, "MUSTER_HOST", "127.0.0.1",
 			 "MUSTER_WRITE_PORT", json_sprintf("%u", (unsigned)sandbox->write_port),
 			 "MUSTER_READ_PORT", json_sprintf("%u", (unsigned)sandbox->read_port),
-			 "MUSTER_USER", sandbox_state_account_user(STATE_APPLICATION),
+			 "MUSTER_USER", sandbox_state_account_user(SANDBOX_APPLICATION),
 			 "MUSTER_PASSWORD", password.text, "MUSTER_SERVERS", buf_text(&servers));
 	secret_wipe(&password);
 	return *ret ? ERR_OK : err_set(err, ERR_FAILED, "a path is not UTF-8");

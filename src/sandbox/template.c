@@ -29,7 +29,7 @@ struct building {
 	char folder[FILE_PATH_BYTES_MAX]; /* NAME.building */
 	char log[FILE_PATH_BYTES_MAX];
 	uint64_t deadline_us;
-	struct secret passwords[STATE_ACCOUNT_COUNT_];
+	struct secret passwords[SANDBOX_ACCOUNT_COUNT_];
 };
 
 static enum err templates_folder(char ret[FILE_PATH_BYTES_MAX], struct err_ctx *err)
@@ -231,8 +231,8 @@ static enum err make_passwords(struct building *building, struct err_ctx *err)
 	char path[FILE_PATH_BYTES_MAX];
 	enum err rc = file_path(path, err, "%s/secrets", building->folder);
 	rc = rc ? rc : file_make_folders(path, 0700, err);
-	for (int i = 0; i < STATE_ACCOUNT_COUNT_ && !rc; i++) {
-		enum state_account account = (enum state_account)i;
+	for (int i = 0; i < SANDBOX_ACCOUNT_COUNT_ && !rc; i++) {
+		enum sandbox_state_account account = (enum sandbox_state_account)i;
 		struct secret *password = &building->passwords[i];
 		random_password(password, PASSWORD_LETTERS);
 		rc = file_path(path, err, "%s/secrets/%s", building->folder,
@@ -294,7 +294,7 @@ static enum err build_and_rename(const struct flavor_program *program, const cha
 	rc = rc ? rc : file_remove_tree(building.folder, building.folder, TEMPLATE_MARKER, err);
 	rc = rc ? rc : file_remove(building.log, err);
 	rc = rc ? rc : build(&building, err);
-	for (size_t i = 0; i < STATE_ACCOUNT_COUNT_; i++) {
+	for (size_t i = 0; i < SANDBOX_ACCOUNT_COUNT_; i++) {
 		secret_wipe(&building.passwords[i]);
 	}
 	if (!rc && rename(building.folder, folder)) {

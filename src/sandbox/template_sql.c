@@ -1,7 +1,7 @@
 #include "sandbox/template_sql.h"
 
 struct account_grant {
-	enum state_account account;
+	enum sandbox_state_account account;
 	const char *host;
 	const char *privileges;
 	const char *on;
@@ -25,29 +25,30 @@ struct account_grant {
 	"CONNECTION_ADMIN, BINLOG_ADMIN, BACKUP_ADMIN, CLONE_ADMIN"
 
 static const struct account_grant mariadb_grants[] = {
-	{ STATE_MANAGER, "127.0.0.1", MARIADB_MANAGER, "*.*", "" },
-	{ STATE_MANAGER, "127.0.0.1", "SELECT", "mysql.*", "" },
-	{ STATE_MANAGER, "localhost", MARIADB_MANAGER, "*.*", "" },
-	{ STATE_MANAGER, "localhost", "SELECT", "mysql.*", "" },
-	{ STATE_REPLICATION, "127.0.0.1", "REPLICATION SLAVE", "*.*", "" },
-	{ STATE_APPLICATION, "%", APP_COMMON ", DELETE HISTORY, BINLOG MONITOR, SLAVE MONITOR",
+	{ SANDBOX_MANAGER, "127.0.0.1", MARIADB_MANAGER, "*.*", "" },
+	{ SANDBOX_MANAGER, "127.0.0.1", "SELECT", "mysql.*", "" },
+	{ SANDBOX_MANAGER, "localhost", MARIADB_MANAGER, "*.*", "" },
+	{ SANDBOX_MANAGER, "localhost", "SELECT", "mysql.*", "" },
+	{ SANDBOX_REPLICATION, "127.0.0.1", "REPLICATION SLAVE", "*.*", "" },
+	{ SANDBOX_APPLICATION, "%", APP_COMMON ", DELETE HISTORY, BINLOG MONITOR, SLAVE MONITOR",
 	  "*.*", " WITH GRANT OPTION" },
 };
 
 static const struct account_grant mysql_grants[] = {
-	{ STATE_MANAGER, "127.0.0.1", MYSQL_MANAGER, "*.*", "" },
-	{ STATE_MANAGER, "127.0.0.1", "SELECT", "mysql.*", "" },
-	{ STATE_MANAGER, "127.0.0.1", "SELECT", "performance_schema.*", "" },
-	{ STATE_MANAGER, "localhost", MYSQL_MANAGER, "*.*", "" },
-	{ STATE_MANAGER, "localhost", "SELECT", "mysql.*", "" },
-	{ STATE_MANAGER, "localhost", "SELECT", "performance_schema.*", "" },
-	{ STATE_REPLICATION, "127.0.0.1", "REPLICATION SLAVE", "*.*", "" },
-	{ STATE_APPLICATION, "%", APP_COMMON ", REPLICATION CLIENT", "*.*", " WITH GRANT OPTION" },
+	{ SANDBOX_MANAGER, "127.0.0.1", MYSQL_MANAGER, "*.*", "" },
+	{ SANDBOX_MANAGER, "127.0.0.1", "SELECT", "mysql.*", "" },
+	{ SANDBOX_MANAGER, "127.0.0.1", "SELECT", "performance_schema.*", "" },
+	{ SANDBOX_MANAGER, "localhost", MYSQL_MANAGER, "*.*", "" },
+	{ SANDBOX_MANAGER, "localhost", "SELECT", "mysql.*", "" },
+	{ SANDBOX_MANAGER, "localhost", "SELECT", "performance_schema.*", "" },
+	{ SANDBOX_REPLICATION, "127.0.0.1", "REPLICATION SLAVE", "*.*", "" },
+	{ SANDBOX_APPLICATION, "%", APP_COMMON ", REPLICATION CLIENT", "*.*",
+	  " WITH GRANT OPTION" },
 };
 
 /* Passwords are letters and digits: random_password(). */
 static void add_grants(const struct account_grant *grants, size_t count,
-		       const struct secret passwords[STATE_ACCOUNT_COUNT_], struct buf *sql)
+		       const struct secret passwords[SANDBOX_ACCOUNT_COUNT_], struct buf *sql)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct account_grant *grant = &grants[i];
@@ -59,8 +60,8 @@ static void add_grants(const struct account_grant *grants, size_t count,
 	}
 }
 
-void template_sql_accounts(enum flavor flavor, const struct secret passwords[STATE_ACCOUNT_COUNT_],
-			   struct buf *sql)
+void template_sql_accounts(enum flavor flavor,
+			   const struct secret passwords[SANDBOX_ACCOUNT_COUNT_], struct buf *sql)
 {
 	if (flavor == FLAVOR_MARIADB) {
 		/* The server works without privileges while it bootstraps, until it loads them. */
@@ -69,7 +70,7 @@ void template_sql_accounts(enum flavor flavor, const struct secret passwords[STA
 				  "FLUSH PRIVILEGES;\n");
 	}
 	buf_printf(sql, "ALTER USER root@localhost IDENTIFIED BY '%s';\n",
-		   passwords[STATE_ROOT].text);
+		   passwords[SANDBOX_ROOT].text);
 	if (flavor == FLAVOR_MARIADB) {
 		add_grants(mariadb_grants, sizeof(mariadb_grants) / sizeof(mariadb_grants[0]),
 			   passwords, sql);

@@ -13,5 +13,5 @@
  * Source: MariaDB Knowledge Base, "GRANT", "Global Privileges"; MySQL manual, "Privileges Provided by
  * MySQL".
  */
-void template_sql_accounts(enum flavor flavor, const struct secret passwords[STATE_ACCOUNT_COUNT_],
-			   struct buf *sql);
+void template_sql_accounts(enum flavor flavor,
+			   const struct secret passwords[SANDBOX_ACCOUNT_COUNT_], struct buf *sql);

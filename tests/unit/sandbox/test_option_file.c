@@ -95,7 +95,7 @@ static void test_application_cannot_write_under_read_only(void **state)
 					      "CONNECTION ADMIN",
 					      "CONNECTION_ADMIN",
 					      "SYSTEM_VARIABLES_ADMIN" };
-	struct secret passwords[STATE_ACCOUNT_COUNT_];
+	struct secret passwords[SANDBOX_ACCOUNT_COUNT_];
 	memset(passwords, 0, sizeof(passwords));
 	for (int flavor = FLAVOR_MARIADB; flavor <= FLAVOR_MYSQL; flavor++) {
 		struct buf sql;

@@ -11,7 +11,7 @@
 
 #include "os/file.h"
 #include "sandbox/sandbox_down.h"
-#include "sandbox/state.h"
+#include "sandbox/sandbox_state.h"
 
 static char base[64];
 
@@ -35,10 +35,10 @@ static int base_remove(void **state)
 static void make(const char *name, bool marker, struct sandbox *ret)
 {
 	char path[FILE_PATH_BYTES_MAX];
-	assert_int_equal(state_init(name, ret, NULL), ERR_OK);
+	assert_int_equal(sandbox_state_init(name, ret, NULL), ERR_OK);
 	assert_int_equal(file_make_folders(ret->root, 0700, NULL), ERR_OK);
 	if (marker) {
-		assert_int_equal(state_path(ret, path, NULL, "%s", STATE_MARKER), ERR_OK);
+		assert_int_equal(sandbox_state_path(ret, path, NULL, "%s", SANDBOX_MARKER), ERR_OK);
 		assert_int_equal(file_write(path, 0600, STR(""), NULL), ERR_OK);
 	}
 }
@@ -66,7 +66,7 @@ static void test_names(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct sandbox sandbox;
 		struct err_ctx err = { 0 };
-		assert_int_equal(state_init(rows[i].name, &sandbox, &err), rows[i].rc);
+		assert_int_equal(sandbox_state_init(rows[i].name, &sandbox, &err), rows[i].rc);
 	}
 }
 
@@ -77,17 +77,17 @@ static void test_base_folder(void **state)
 	assert_int_equal(setenv("HOME", "/home/x", 1), 0);
 	assert_int_equal(unsetenv("MUSTER_SANDBOX_DIR"), 0);
 	assert_int_equal(unsetenv("XDG_STATE_HOME"), 0);
-	assert_int_equal(state_base(path, NULL), ERR_OK);
+	assert_int_equal(sandbox_state_base(path, NULL), ERR_OK);
 	assert_string_equal(path, "/home/x/.local/state/muster/sandbox");
 	assert_int_equal(setenv("XDG_STATE_HOME", "/state", 1), 0);
-	assert_int_equal(state_base(path, NULL), ERR_OK);
+	assert_int_equal(sandbox_state_base(path, NULL), ERR_OK);
 	assert_string_equal(path, "/state/muster/sandbox");
 	assert_int_equal(setenv("MUSTER_SANDBOX_DIR", "relative", 1), 0);
-	assert_int_equal(state_base(path, NULL), ERR_CONFIG);
+	assert_int_equal(sandbox_state_base(path, NULL), ERR_CONFIG);
 	assert_int_equal(unsetenv("XDG_STATE_HOME"), 0);
 	assert_int_equal(unsetenv("HOME"), 0);
 	assert_int_equal(unsetenv("MUSTER_SANDBOX_DIR"), 0);
-	assert_int_equal(state_base(path, NULL), ERR_CONFIG);
+	assert_int_equal(sandbox_state_base(path, NULL), ERR_CONFIG);
 	assert_int_equal(setenv("MUSTER_SANDBOX_DIR", base, 1), 0);
 }
 
@@ -107,17 +107,17 @@ static void test_round_trip(void **state)
 	sandbox.server_count = 2;
 	sandbox.servers[0] = (struct sandbox_server){ "db1", 1, 10002 };
 	sandbox.servers[1] = (struct sandbox_server){ "db2", 2, 10003 };
-	assert_int_equal(state_save(&sandbox, NULL), ERR_OK);
-	assert_int_equal(state_load("round", &again, &err), ERR_OK);
+	assert_int_equal(sandbox_state_save(&sandbox, NULL), ERR_OK);
+	assert_int_equal(sandbox_state_load("round", &again, &err), ERR_OK);
 	assert_string_equal(again.program, sandbox.program);
 	assert_string_equal(again.policy, "async");
 	assert_int_equal(again.read_port, 65535);
 	assert_int_equal(again.server_count, 2);
 	assert_int_equal(again.servers[1].server_id, 2);
 	assert_int_equal(again.servers[1].port, 10003);
-	assert_int_equal(state_find_server(&again, "db2", &server, &err), ERR_OK);
+	assert_int_equal(sandbox_state_find_server(&again, "db2", &server, &err), ERR_OK);
 	assert_ptr_equal(server, &again.servers[1]);
-	assert_int_equal(state_find_server(&again, "db7", &server, &err), ERR_NOT_FOUND);
+	assert_int_equal(sandbox_state_find_server(&again, "db7", &server, &err), ERR_NOT_FOUND);
 	assert_non_null(strstr(err.text, "db"));
 }
 
@@ -132,9 +132,9 @@ static void test_damaged_is_told_and_can_be_removed(void **state)
 		char path[FILE_PATH_BYTES_MAX];
 		struct err_ctx err = { 0 };
 		make("damaged", true, &sandbox);
-		assert_int_equal(state_path(&sandbox, path, NULL, "sandbox.json"), ERR_OK);
+		assert_int_equal(sandbox_state_path(&sandbox, path, NULL, "sandbox.json"), ERR_OK);
 		assert_int_equal(file_write(path, 0600, str_of(texts[i]), NULL), ERR_OK);
-		assert_int_equal(state_load("damaged", &sandbox, &err), ERR_PARSE);
+		assert_int_equal(sandbox_state_load("damaged", &sandbox, &err), ERR_PARSE);
 		assert_non_null(strstr(err.text, "muster sandbox down damaged"));
 		assert_int_equal(sandbox_down("damaged", &err), ERR_OK);
 		assert_false(file_exists(sandbox.root));
@@ -158,7 +158,7 @@ static void test_no_marker_is_no_sandbox(void **state)
 	struct sandbox sandbox;
 	struct err_ctx err = { 0 };
 	make("none", false, &sandbox);
-	assert_int_equal(state_load("none", &sandbox, &err), ERR_NOT_FOUND);
+	assert_int_equal(sandbox_state_load("none", &sandbox, &err), ERR_NOT_FOUND);
 	assert_int_equal(sandbox_down("none", &err), ERR_NOT_FOUND);
 	assert_true(file_exists(sandbox.root));
 }
@@ -171,7 +171,7 @@ static void test_list_is_sorted(void **state)
 	make("zz", true, &sandbox);
 	make("aa", true, &sandbox);
 	make("mm", false, &sandbox);
-	assert_int_equal(state_names(&names, NULL), ERR_OK);
+	assert_int_equal(sandbox_state_names(&names, NULL), ERR_OK);
 	assert_string_equal(json_string_value(json_array_get(names, 0)), "aa");
 	assert_string_equal(json_string_value(json_array_get(names, json_array_size(names) - 1)),
 			    "zz");
