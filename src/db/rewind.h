@@ -6,7 +6,8 @@
  * file, before the server starts, makes crash recovery roll them back. (MariaDB does it by itself when
  * started with --rpl-semi-sync-slave-enabled=1 --init-rpl-role=SLAVE.)
  *
- * Works on a stopped server's files. Refuses, and touches nothing, when anything is odd.
+ * Works on a stopped server's files. Refuses, and touches nothing, when anything is odd. Source and
+ * measurements: docs/rejoin-facts.md.
  */
 #pragma once
 
@@ -33,7 +34,13 @@ struct rewind_result {
 	struct gtid_set removed; /* their GTIDs; init by the caller */
 };
 
-/* Errors: ERR_REFUSED (odd: an errant transaction before a kept one, a later file, an encrypted or
- * unreadable log, the server runs), ERR_IO, ERR_PARSE. */
+/* Looks at the last file of the index only: the server begins a new one when all of the one before is
+ * committed in the engine. Refuses (ERR_REFUSED) when the server runs, earlier files hold something
+ * errant, a kept transaction follows an errant one, the log was closed by a shutdown, or the tail
+ * holds what the engine can't roll back (DDL, non-transactional tables, XA, compressed transactions).
+ * Errors besides: ERR_IO, ERR_EXISTS (tail_path), ERR_LIMIT.
+ *
+ * What the old primary had committed in its engine all the same (sessions that were killed while they
+ * waited) is not undone: compare gtid_executed after the start. ret->removed must be initialised. */
 MUST_CHECK enum err rewind_binlog(const struct rewind_options *options, struct rewind_result *ret,
 				  struct err_ctx *err);

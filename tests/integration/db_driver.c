@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "db/conn.h"
+#include "db/rewind.h"
 #include "db/server.h"
 #include "os/clock_system.h"
 
@@ -371,6 +372,37 @@ static enum err do_greeting(struct driver *d)
 	return ERR_OK;
 }
 
+/* rewind INDEX DATADIR KEPT TAIL DRY_RUN */
+static enum err do_rewind(struct driver *d)
+{
+	struct gtid_set kept;
+	struct rewind_result result = { .needed = false };
+	gtid_set_init(&kept);
+	gtid_set_init(&result.removed);
+	enum err rc = gtid_set_parse(str_of(d->words[3]), GTID_MYSQL, &kept, &d->err);
+	struct rewind_options options = {
+		.index_path = d->words[1],
+		.datadir = d->words[2],
+		.kept = &kept,
+		.tail_path = d->words[4],
+		.dry_run = number(d->words[5]) != 0,
+	};
+	if (rc == ERR_OK) {
+		rc = rewind_binlog(&options, &result, &d->err);
+	}
+	if (rc == ERR_OK) {
+		put(d, "needed", json_boolean(result.needed));
+		put(d, "file", json_string(result.file));
+		put(d, "cut_offset", json_integer((json_int_t)result.cut_offset));
+		put(d, "cut_bytes", json_integer((json_int_t)result.cut_bytes));
+		put(d, "transactions", json_integer(result.transactions));
+		put_gtids(d, "removed", &result.removed);
+	}
+	gtid_set_fini(&kept);
+	gtid_set_fini(&result.removed);
+	return rc;
+}
+
 static const struct {
 	const char *name;
 	enum err (*run)(struct driver *d);
@@ -379,6 +411,7 @@ static const struct {
 	{ "open", do_open, false },
 	{ "close", do_close, false },
 	{ "deadline", do_deadline, false },
+	{ "rewind", do_rewind, false },
 	{ "usable", do_usable, true },
 	{ "query", do_query, true },
 	{ "status", do_status, true },
