@@ -71,8 +71,12 @@ static enum err follow(struct request *request, const char *path)
 	(void)snprintf(whole, sizeof(whole), "/v1%s", path);
 	enum err rc =
 		client_stream(&request->client, whole, on_line, request->cli, &request->cli->err);
-	/* on_line() left its own words when it ended the stream. */
-	return rc == ERR_OK ? request->cli->err.code : rc;
+	if (rc != ERR_OK || request->cli->err.code != ERR_OK) {
+		/* on_line() left its own words when it ended the stream. */
+		return rc != ERR_OK ? rc : request->cli->err.code;
+	}
+	return err_set(&request->cli->err, ERR_UNREACHABLE, "muster at '%s' ended the stream",
+		       request->client.socket_path);
 }
 
 static enum err list(struct request *request, const char *path)

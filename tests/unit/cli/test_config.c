@@ -203,7 +203,7 @@ static void test_secrets(void **state)
 	assert_int_equal(parse("[muster]", NULL), ERR_OK);
 	assert_int_equal(config_load_secrets(&config, false, warn, NULL, &err), ERR_OK);
 	assert_non_null(strstr(warned, "no password for account 'replication'"));
-	assert_int_equal(setenv("MUSTER_MANAGER_PASSWORD", "", 1), 0);
+	assert_int_equal(setenv("MUSTER_MANAGER_PASSWORD", "x", 1), 0);
 	assert_int_equal(config_load_secrets(&config, true, warn, NULL, &err), ERR_CONFIG);
 	assert_string_equal(err.text,
 			    "no password for account 'replication': set 'replication-password-file'"
