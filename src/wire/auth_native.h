@@ -18,7 +18,10 @@ enum { AUTH_NATIVE_BYTES = 20, AUTH_NATIVE_SCRAMBLE_BYTES = 20 };
 
 /* An empty password has no token: the client's answer is empty. The functions below are for others. */
 
+/* SHA1(password). */
 void auth_native_stage1(struct str password, uint8_t ret[AUTH_NATIVE_BYTES]);
+
+/* SHA1(stage1): what the server stores. */
 void auth_native_stage2(const uint8_t stage1[AUTH_NATIVE_BYTES], uint8_t ret[AUTH_NATIVE_BYTES]);
 
 /* The client's answer to a scramble. */

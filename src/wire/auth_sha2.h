@@ -36,7 +36,10 @@ enum {
 
 /* An empty password is answered with an empty packet. The functions below are for others. */
 
+/* SHA256(password). */
 void auth_sha2_s1(struct str password, uint8_t ret[AUTH_SHA2_BYTES]);
+
+/* SHA256(s1): what the server caches. */
 void auth_sha2_s2(const uint8_t s1[AUTH_SHA2_BYTES], uint8_t ret[AUTH_SHA2_BYTES]);
 
 /* The client's fast answer. */

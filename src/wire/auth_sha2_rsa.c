@@ -23,25 +23,16 @@ static enum err take_key(EVP_PKEY *pkey, struct auth_sha2_rsa **ret)
 	return ERR_OK;
 }
 
-/* No prompt at the terminal for an encrypted key's pass phrase. */
-static int no_pass_phrase(char *text, int bytes, int writes, void *ctx)
-{
-	(void)text;
-	(void)bytes;
-	(void)writes;
-	(void)ctx;
-	return -1;
-}
-
 enum err auth_sha2_rsa_read(struct str pem, struct auth_sha2_rsa **ret, struct err_ctx *err)
 {
 	EVP_PKEY *pkey = NULL;
+	char pass_phrase[] = ""; /* so that an encrypted key is refused, not asked for */
 	if (pem.len > 0 && pem.len <= INT_MAX) {
 		BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
 		if (bio) {
 			pkey = str_contains(pem, STR("PRIVATE KEY"))
-				       ? PEM_read_bio_PrivateKey(bio, NULL, no_pass_phrase, NULL)
-				       : PEM_read_bio_PUBKEY(bio, NULL, no_pass_phrase, NULL);
+				       ? PEM_read_bio_PrivateKey(bio, NULL, NULL, pass_phrase)
+				       : PEM_read_bio_PUBKEY(bio, NULL, NULL, pass_phrase);
 			(void)BIO_free(bio);
 		}
 	}

@@ -22,7 +22,10 @@ struct packet_header {
 	uint8_t sequence;
 };
 
+/* The four bytes in front of a frame, both ways. */
 struct packet_header packet_header_read(const uint8_t bytes[PACKET_HEADER_BYTES]);
+
+/* The opposite; header.payload_bytes above PACKET_FRAME_BYTES_MAX are cut. */
 void packet_header_write(struct packet_header header, uint8_t ret[PACKET_HEADER_BYTES]);
 
 /* Appends `payload` to `out` as one or more frames. *sequence is the id of the first frame and
@@ -83,6 +86,7 @@ struct packet_piece {
 	bool ends_packet;
 };
 
+/* Begins between two packets. */
 void packet_scan_init(struct packet_scan *scan);
 
 /* Takes the next piece off `in`: the rest of a header and the payload bytes behind it. false when

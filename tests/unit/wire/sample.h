@@ -36,7 +36,9 @@ static inline struct str sample_of(const char *hex)
 static inline struct str sample_prefix(struct str whole, size_t count)
 {
 	uint8_t *bytes = mem_need(count + !count);
-	memcpy(bytes, whole.ptr, count);
+	if (count) {
+		memcpy(bytes, whole.ptr, count);
+	}
 	return (struct str){ (const char *)bytes, count };
 }
 
