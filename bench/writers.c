@@ -123,38 +123,43 @@ enum err writers_prepare(const struct options *options, struct err_ctx *err)
 	return rc;
 }
 
-/* What an error of an autocommit INSERT says about the row. Every number of the client library and
- * those that a dying server sends leave it open. */
-static enum ledger_outcome outcome_of(unsigned server_errno)
+/* What an error of an autocommit INSERT says about the row. Every number of the client library, every
+ * state of a broken connection (class 08) and what a dying server sends leave it open. */
+static enum ledger_outcome outcome_of(unsigned server_errno, const char *sqlstate)
 {
 	if (server_errno == 0) {
 		return LEDGER_ACKNOWLEDGED;
 	}
 	bool lost = (server_errno >= CR_MIN_ERROR && server_errno <= CR_MAX_ERROR) ||
+		    str_starts_with(str_of(sqlstate), STR("08")) ||
 		    server_errno == ER_SERVER_SHUTDOWN || server_errno == ER_CONNECTION_KILLED;
 	return lost ? LEDGER_UNKNOWN : LEDGER_REFUSED;
 }
 
-static void count_errno(struct totals *totals, unsigned number)
+/* The words of the first error of each number go to standard error. */
+static void count_errno(struct totals *totals, unsigned number, const char *words)
 {
 	for (size_t i = 0; number && i < ERRNOS_MAX; i++) {
 		struct errno_count *row = &totals->errnos[i];
-		if (row->number == 0 || row->number == number) {
+		if (row->number == 0) {
 			row->number = number;
+			(void)fprintf(stderr, "bench_load: first error %u: %s\n", number, words);
+		}
+		if (row->number == number) {
 			row->count++;
 			return;
 		}
 	}
 }
 
-static void note(struct client *client, const struct ledger_line *line)
+static void note(struct client *client, const struct ledger_line *line, const char *words)
 {
 	struct totals *totals = client->totals;
 	bool written = ledger_append(totals->ledger_fd, line) == ERR_OK;
 	(void)pthread_mutex_lock(&totals->mutex);
 	totals->ledger_failed = totals->ledger_failed || !written;
 	totals->counts[line->outcome]++;
-	count_errno(totals, line->server_errno);
+	count_errno(totals, line->server_errno, words);
 	if (line->outcome == LEDGER_ACKNOWLEDGED) {
 		uint64_t last = totals->last_acknowledged_us;
 		if (last && line->ended_us > last && line->ended_us - last > totals->silence_us) {
@@ -196,7 +201,7 @@ static MYSQL *connect_again(struct client *client)
 			totals->reconnects++;
 		} else {
 			totals->refused_connections++;
-			count_errno(totals, err.server_errno);
+			count_errno(totals, err.server_errno, err.text);
 		}
 		(void)pthread_mutex_unlock(&totals->mutex);
 		if (!conn) {
@@ -218,7 +223,7 @@ static struct ledger_line write_row(const struct client *client, MYSQL *conn, ui
 		line.server_errno = mysql_errno(conn);
 	}
 	line.ended_us = now_us();
-	line.outcome = outcome_of(line.server_errno);
+	line.outcome = outcome_of(line.server_errno, mysql_sqlstate(conn));
 	return line;
 }
 
@@ -236,7 +241,7 @@ static void *client_main(void *ctx)
 			break;
 		}
 		struct ledger_line line = write_row(client, conn, n);
-		note(client, &line);
+		note(client, &line, mysql_error(conn));
 		/* An error packet leaves the session alive; a broken connection has no transport. */
 		if (line.outcome == LEDGER_UNKNOWN && !conn->net.pvio) {
 			mysql_close(conn);
