@@ -285,13 +285,33 @@ static size_t skip_exponent(const struct sql_lexer *lx, size_t at)
 	return is_digit(byte_at(lx, digits)) ? skip_digits(lx, digits) : at;
 }
 
+/* Behind 0x41 or 0b01 at `at`; `at` when it is neither. */
+static size_t skip_prefixed(const struct sql_lexer *lx, size_t at)
+{
+	unsigned char prefix = byte_at(lx, at + 1);
+	size_t end = at + 2;
+
+	if (byte_at(lx, at) != '0' || (prefix != 'x' && prefix != 'b')) {
+		return at;
+	}
+	while (is_hex_digit(byte_at(lx, end)) &&
+	       (prefix == 'x' || byte_at(lx, end) == '0' || byte_at(lx, end) == '1')) {
+		end++;
+	}
+	return end > at + 2 && !is_name_byte(byte_at(lx, end)) ? end : at;
+}
+
 /* At a digit, or at a dot with a digit behind it. A name may begin with digits: 1a is a name, but
  * 1.5a is a number and a name. */
 static struct sql_token read_number(struct sql_lexer *lx, size_t from)
 {
 	size_t at = skip_digits(lx, from);
-	size_t end;
+	size_t end = skip_prefixed(lx, from);
 
+	if (end > from) {
+		lx->at = end;
+		return token_of(lx, SQL_TOKEN_NUMBER, from);
+	}
 	if (byte_at(lx, at) == '.') {
 		at = skip_digits(lx, at + 1);
 		end = skip_exponent(lx, at);

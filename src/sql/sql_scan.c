@@ -32,6 +32,7 @@ void sql_scan_begin(struct sql_scan *scan)
 	scan->kind = SQL_SCAN_OTHER;
 	scan->flags = 0;
 	scan->depth = 0;
+	scan->substring_depth = 0;
 	scan->pure = true;
 	scan->writes = false;
 	scan->values_seen = false;
@@ -116,6 +117,10 @@ static void note_call(struct sql_scan *scan)
 		sql_scan_doubt(scan);
 		break;
 	case SQL_FUNCTION_NONE:
+		if (sql_scan_is(scan, STR("SUBSTRING")) || sql_scan_is(scan, STR("SUBSTR")) ||
+		    sql_scan_is(scan, STR("MID"))) {
+			scan->substring_depth = scan->depth + 1;
+		}
 		break;
 	case SQL_FUNCTION_WRITE:
 		scan->writes = true;
@@ -146,10 +151,11 @@ static void note_for(struct sql_scan *scan)
 		scan->pure = false;
 		return;
 	}
-	/* FOR JOIN and its kin belong to index hints; within parentheses stands SUBSTRING's. */
-	if (!sql_scan_is_before(scan, STR("SYSTEM_TIME")) &&
-	    !sql_scan_is_before(scan, STR("JOIN")) && !sql_scan_is_before(scan, STR("ORDER")) &&
-	    !sql_scan_is_before(scan, STR("GROUP")) && scan->depth == 0) {
+	bool index_hint = sql_scan_is_before(scan, STR("JOIN")) ||
+			  sql_scan_is_before(scan, STR("ORDER")) ||
+			  sql_scan_is_before(scan, STR("GROUP"));
+	bool substring = scan->depth > 0 && scan->depth == scan->substring_depth;
+	if (!index_hint && !substring && !sql_scan_is_before(scan, STR("SYSTEM_TIME"))) {
 		sql_scan_doubt(scan);
 	}
 }
@@ -272,6 +278,9 @@ static void note_close(struct sql_scan *scan)
 		sql_scan_doubt(scan);
 	} else {
 		scan->depth--;
+	}
+	if (scan->depth < scan->substring_depth) {
+		scan->substring_depth = 0;
 	}
 }
 

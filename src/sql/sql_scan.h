@@ -23,10 +23,11 @@ struct sql_scan {
 	uint32_t hints; /* SQL_FLAG_HINT_*: of the whole text */
 	/* Of the statement: */
 	enum sql_scan_kind kind;
-	uint32_t flags;	  /* enum sql_flag */
-	size_t depth;	  /* open parentheses */
-	bool pure;	  /* nothing seen yet that a pure read hasn't */
-	bool writes;	  /* changes data by a function */
+	uint32_t flags;		/* enum sql_flag */
+	size_t depth;		/* open parentheses */
+	size_t substring_depth; /* that of the arguments of SUBSTRING, in which FOR is harmless; 0: none */
+	bool pure;		/* nothing seen yet that a pure read hasn't */
+	bool writes;		/* changes data by a function */
 	bool values_seen; /* SQL_SCAN_INSERT: behind the column list */
 };
 
