@@ -193,7 +193,7 @@ static void print_starts(struct cli *cli, const struct sandbox *sandbox,
 }
 
 /* `muster run` first: it knows which servers may be rewound. */
-static enum err start_planned(struct cli *cli, const struct sandbox *sandbox,
+static enum err start_planned(struct cli *cli, struct sandbox *sandbox,
 			      struct sandbox_start *starts, size_t count, bool with_muster)
 {
 	const struct sandbox_hooks hooks = { .say = say, .ctx = cli };

@@ -73,19 +73,27 @@ enum instance_state instance_look(const struct sandbox *sandbox,
 	return process_is_stopped(&id) ? INSTANCE_STOPPED : INSTANCE_RUNNING;
 }
 
+enum err instance_write_options(const struct sandbox *sandbox, const struct sandbox_server *server,
+				struct err_ctx *err)
+{
+	char path[FILE_PATH_BYTES_MAX];
+	struct buf text;
+	buf_init(&text, OPTION_FILE_BYTES_MAX);
+	enum err rc = option_file_server(sandbox, server, &text, err);
+	rc = rc ? rc : sandbox_state_path(sandbox, path, err, "%s/my.cnf", server->name);
+	rc = rc ? rc : file_write(path, 0600, buf_str(&text), err);
+	buf_fini(&text);
+	return rc;
+}
+
 enum err instance_make(const struct sandbox *sandbox, const struct sandbox_server *server,
 		       struct err_ctx *err)
 {
 	char path[FILE_PATH_BYTES_MAX];
 	char template_data[FILE_PATH_BYTES_MAX];
-	struct buf text;
-	buf_init(&text, OPTION_FILE_BYTES_MAX);
 	enum err rc = sandbox_state_path(sandbox, path, err, "%s", server->name);
 	rc = rc ? rc : file_make_folders(path, 0700, err);
-	rc = rc ? rc : option_file_server(sandbox, server, &text, err);
-	rc = rc ? rc : sandbox_state_path(sandbox, path, err, "%s/my.cnf", server->name);
-	rc = rc ? rc : file_write(path, 0600, buf_str(&text), err);
-	buf_fini(&text);
+	rc = rc ? rc : instance_write_options(sandbox, server, err);
 	rc = rc ? rc : sandbox_state_path(sandbox, path, err, "%s/data", server->name);
 	rc = rc ? rc : file_path(template_data, err, "%s/data", sandbox->template_folder);
 	return rc ? rc : file_copy_tree(template_data, path, err);

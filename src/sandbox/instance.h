@@ -31,6 +31,11 @@ const char *instance_state_name(enum instance_state state); /* "running" */
 MUST_CHECK enum err instance_make(const struct sandbox *sandbox,
 				  const struct sandbox_server *server, struct err_ctx *err);
 
+/* Writes its option file anew; in force from the next start. Errors: ERR_IO. */
+MUST_CHECK enum err instance_write_options(const struct sandbox *sandbox,
+					   const struct sandbox_server *server,
+					   struct err_ctx *err);
+
 /* Removes its data directory. The process must be down. Errors: ERR_IO, ERR_REFUSED (it isn't). */
 MUST_CHECK enum err instance_wipe(const struct sandbox *sandbox,
 				  const struct sandbox_server *server, struct err_ctx *err);

@@ -124,7 +124,16 @@ static enum err rewind_mysql(const struct sandbox *sandbox, struct sandbox_start
 	return rc;
 }
 
-static enum err start_one(const struct sandbox *sandbox, struct sandbox_start *start,
+/* Another server_id, from the next start on. */
+static enum err renumber(struct sandbox *sandbox, const struct sandbox_server *server,
+			 struct err_ctx *err)
+{
+	sandbox_state_renumber(sandbox, server->name);
+	enum err rc = sandbox_state_save(sandbox, err);
+	return rc ? rc : instance_write_options(sandbox, server, err);
+}
+
+static enum err start_one(struct sandbox *sandbox, struct sandbox_start *start,
 			  const struct sandbox_hooks *hooks, struct err_ctx *err)
 {
 	/* Source: MariaDB Knowledge Base, "Semisynchronous Replication", init_rpl_role. */
@@ -147,15 +156,17 @@ static enum err start_one(const struct sandbox *sandbox, struct sandbox_start *s
 	}
 	if (start->rewind && strcmp(sandbox->flavor, "mysql") != 0) {
 		args = rewind_args;
+		rc = renumber(sandbox, server, err);
 	} else if (start->rewind && start->executed) {
 		struct err_ctx why = { 0 };
 		rc = rewind_mysql(sandbox, start, &why);
 		if (rc) {
 			sandbox_up_say(hooks, "%s is started with all it has: %s", start->name,
 				       err_text(rc, &why));
+			rc = ERR_OK;
 		}
 	}
-	return instance_start(sandbox, server, args, err);
+	return rc ? rc : instance_start(sandbox, server, args, err);
 }
 
 static enum err wait_one(const struct sandbox *sandbox, const struct sandbox_start *start,
@@ -174,8 +185,8 @@ static enum err wait_one(const struct sandbox *sandbox, const struct sandbox_sta
 	return rc ? rc : instance_wait_ready(sandbox, server, deadline, patience, err);
 }
 
-static enum err start_and_wait(const struct sandbox *sandbox, struct sandbox_start *starts,
-			       size_t count, const struct sandbox_hooks *hooks, struct err_ctx *err)
+static enum err start_and_wait(struct sandbox *sandbox, struct sandbox_start *starts, size_t count,
+			       const struct sandbox_hooks *hooks, struct err_ctx *err)
 {
 	const struct instance_patience patience = {
 		.is_over = hooks ? hooks->is_cancelled : NULL,
@@ -191,41 +202,44 @@ static enum err start_and_wait(const struct sandbox *sandbox, struct sandbox_sta
 	return rc;
 }
 
-enum err sandbox_server_start(const struct sandbox *sandbox, struct sandbox_start *starts,
-			      size_t count, const struct sandbox_hooks *hooks, struct err_ctx *err)
+enum err sandbox_server_start(struct sandbox *sandbox, struct sandbox_start *starts, size_t count,
+			      const struct sandbox_hooks *hooks, struct err_ctx *err)
 {
 	int lock = -1;
 	enum err rc = sandbox_down_lock(sandbox, &lock, err);
 	if (rc) {
 		return rc;
 	}
-	rc = start_and_wait(sandbox, starts, count, hooks, err);
+	rc = sandbox_state_load(sandbox->name, sandbox, err);
+	rc = rc ? rc : start_and_wait(sandbox, starts, count, hooks, err);
 	(void)close(lock);
 	return rc;
 }
 
-static enum err reset_locked(const struct sandbox *sandbox, const struct sandbox_server *server,
+static enum err reset_locked(struct sandbox *sandbox, const struct sandbox_server *server,
 			     const struct sandbox_hooks *hooks, struct err_ctx *err)
 {
 	struct sandbox_start start = { .name = server->name };
 	enum err rc = template_check(sandbox, err);
 	rc = rc ? rc : sandbox_server_kill(sandbox, server->name, err);
 	rc = rc ? rc : instance_wipe(sandbox, server, err);
+	rc = rc ? rc : renumber(sandbox, server, err);
 	rc = rc ? rc : instance_make(sandbox, server, err);
 	return rc ? rc : start_and_wait(sandbox, &start, 1, hooks, err);
 }
 
-enum err sandbox_server_reset(const struct sandbox *sandbox, const char *name,
+enum err sandbox_server_reset(struct sandbox *sandbox, const char *name,
 			      const struct sandbox_hooks *hooks, struct err_ctx *err)
 {
 	const struct sandbox_server *server = NULL;
 	int lock = -1;
-	enum err rc = sandbox_state_find_server(sandbox, name, &server, err);
-	rc = rc ? rc : sandbox_down_lock(sandbox, &lock, err);
+	enum err rc = sandbox_down_lock(sandbox, &lock, err);
 	if (rc) {
 		return rc;
 	}
-	rc = reset_locked(sandbox, server, hooks, err);
+	rc = sandbox_state_load(sandbox->name, sandbox, err);
+	rc = rc ? rc : sandbox_state_find_server(sandbox, name, &server, err);
+	rc = rc ? rc : reset_locked(sandbox, server, hooks, err);
 	(void)close(lock);
 	return rc;
 }

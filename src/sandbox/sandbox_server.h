@@ -38,20 +38,21 @@ struct sandbox_start {
 	char removed[SANDBOX_REMOVED_BYTES_MAX]; /* out: their GTIDs */
 };
 
-/* Starts those that are down, side by side, and waits until each answers.
+/* Starts those that are down, side by side, and waits until each answers. `sandbox` is read anew.
  *
- * Rewinding MariaDB is an option of its start, so that crash recovery does it; MySQL's binary log is cut
+ * Rewinding MariaDB is an option of its start, so that crash recovery does it. That may take back
+ * acknowledged transactions too, which the server must fetch again: so it gets another server_id. MySQL's binary log is cut
  * by rewind_binlog() before. Where that refuses, the server is started as it is: the manager sees what it
  * has too much. hooks are told.
  * Errors: ERR_NOT_FOUND (no such server), ERR_EXISTS (its port is taken), ERR_FAILED, ERR_DEADLINE.
  */
-MUST_CHECK enum err sandbox_server_start(const struct sandbox *sandbox,
-					 struct sandbox_start *starts, size_t count,
-					 const struct sandbox_hooks *hooks, struct err_ctx *err);
+MUST_CHECK enum err sandbox_server_start(struct sandbox *sandbox, struct sandbox_start *starts,
+					 size_t count, const struct sandbox_hooks *hooks,
+					 struct err_ctx *err);
 
 /* Ends it, replaces its data by the template's and starts it: it then has nothing, and the manager makes
  * it replicate all from the beginning. Errors: as sandbox_server_start(), template_check(). */
-MUST_CHECK enum err sandbox_server_reset(const struct sandbox *sandbox, const char *name,
+MUST_CHECK enum err sandbox_server_reset(struct sandbox *sandbox, const char *name,
 					 const struct sandbox_hooks *hooks, struct err_ctx *err);
 
 /* The one running server that takes writes. Errors: ERR_NOT_FOUND when there is none, ERR_CONFLICT when

@@ -134,7 +134,11 @@ static enum err read_servers(const json_t *json, struct sandbox *sandbox)
 		if (rc) {
 			return rc;
 		}
-		server->server_id = (uint32_t)i + 1;
+		json_int_t server_id = json_integer_value(json_object_get(row, "server_id"));
+		if (server_id < 1 || server_id > INT32_MAX) {
+			return ERR_PARSE;
+		}
+		server->server_id = (uint32_t)server_id;
 	}
 	sandbox->server_count = count;
 	return ERR_OK;
@@ -209,8 +213,9 @@ enum err sandbox_state_save(const struct sandbox *sandbox, struct err_ctx *err)
 	json_t *servers = json_array();
 	for (size_t i = 0; i < sandbox->server_count; i++) {
 		const struct sandbox_server *server = &sandbox->servers[i];
-		(void)json_array_append_new(servers, json_pack("{s:s, s:i}", "name", server->name,
-							       "port", (int)server->port));
+		(void)json_array_append_new(
+			servers, json_pack("{s:s, s:i, s:i}", "name", server->name, "port",
+					   (int)server->port, "server_id", (int)server->server_id));
 	}
 	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:o}",
 				 "name", sandbox->name, "sockets", sandbox->sockets, "flavor",
@@ -231,6 +236,21 @@ enum err sandbox_state_save(const struct sandbox *sandbox, struct err_ctx *err)
 	rc = rc ? rc : file_write(path, 0600, str_of(text), err);
 	mem_free(text);
 	return rc;
+}
+
+void sandbox_state_renumber(struct sandbox *sandbox, const char *name)
+{
+	/* Whoever has the highest keeps it or gets a higher one: so it was never given before. */
+	uint32_t highest = 0;
+	for (size_t i = 0; i < sandbox->server_count; i++) {
+		uint32_t server_id = sandbox->servers[i].server_id;
+		highest = server_id > highest ? server_id : highest;
+	}
+	for (size_t i = 0; i < sandbox->server_count; i++) {
+		if (strcmp(sandbox->servers[i].name, name) == 0) {
+			sandbox->servers[i].server_id = highest + 1;
+		}
+	}
 }
 
 static int compare_names(const void *a, const void *b)

@@ -34,7 +34,7 @@ enum sandbox_state_account {
 
 struct sandbox_server {
 	char name[SANDBOX_SERVER_NAME_BYTES_MAX];
-	uint32_t server_id;
+	uint32_t server_id; /* see sandbox_state_renumber() */
 	uint16_t port;
 };
 
@@ -71,6 +71,14 @@ MUST_CHECK enum err sandbox_state_load(const char *name, struct sandbox *ret, st
 
 /* Writes sandbox.json. Errors: ERR_IO. */
 MUST_CHECK enum err sandbox_state_save(const struct sandbox *sandbox, struct err_ctx *err);
+
+/* Gives a server a server_id that no server of the sandbox has or had.
+ *
+ * For one that must fetch again what it wrote itself before: a replica takes nothing that bears its own
+ * server_id, and says nothing of it. The caller saves the state and rewrites the option file.
+ * Source: MySQL manual, "replicate-same-server-id"; MariaDB is the same, unless semi-sync is on.
+ */
+void sandbox_state_renumber(struct sandbox *sandbox, const char *name);
 
 /* The names of all folders with a marker, sorted; *ret is an array of strings, a new reference. */
 MUST_CHECK enum err sandbox_state_names(json_t **ret, struct err_ctx *err);

@@ -115,6 +115,11 @@ static void test_round_trip(void **state)
 	assert_int_equal(again.server_count, 2);
 	assert_int_equal(again.servers[1].server_id, 2);
 	assert_int_equal(again.servers[1].port, 10003);
+	sandbox_state_renumber(&again, "db1");
+	sandbox_state_renumber(&again, "db2");
+	sandbox_state_renumber(&again, "db2");
+	assert_int_equal(again.servers[0].server_id, 3);
+	assert_int_equal(again.servers[1].server_id, 5);
 	assert_int_equal(sandbox_state_find_server(&again, "db2", &server, &err), ERR_OK);
 	assert_ptr_equal(server, &again.servers[1]);
 	assert_int_equal(sandbox_state_find_server(&again, "db7", &server, &err), ERR_NOT_FOUND);
