@@ -17,6 +17,13 @@ void digest_sha1(const struct str *parts, size_t count, uint8_t ret[DIGEST_SHA1_
 void digest_sha256(const struct str *parts, size_t count, uint8_t ret[DIGEST_SHA256_BYTES]);
 void digest_sha512(const struct str *parts, size_t count, uint8_t ret[DIGEST_SHA512_BYTES]);
 
+/* For thousands of SHA-256 hashes in a row: keeps what a single one sets up. */
+struct digest_run;
+struct digest_run *digest_run_new(void); /* never NULL */
+void digest_run_sha256(struct digest_run *run, const struct str *parts, size_t count,
+		       uint8_t ret[DIGEST_SHA256_BYTES]);
+struct digest_run *digest_run_free(struct digest_run *run); /* takes NULL, returns NULL */
+
 /* ret[i] = a[i] xor b[i]; ret may be a or b. */
 void digest_xor(const uint8_t *a, const uint8_t *b, size_t count, uint8_t *ret);
 

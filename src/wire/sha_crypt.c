@@ -81,6 +81,7 @@ static void run_rounds(struct crypt_state *state, size_t password_bytes, size_t 
 {
 	struct str p = digest_part(state->password, password_bytes);
 	struct str s = digest_part(state->salt, salt_bytes);
+	struct digest_run *run = digest_run_new();
 	for (uint32_t round = 0; round < rounds; round++) {
 		struct str c = digest_part(state->digest, HASH_BYTES);
 		struct str parts[4];
@@ -94,9 +95,10 @@ static void run_rounds(struct crypt_state *state, size_t password_bytes, size_t 
 		}
 		parts[count++] = round & 1 ? c : p;
 		uint8_t next[HASH_BYTES];
-		digest_sha256(parts, count, next);
+		digest_run_sha256(run, parts, count, next);
 		memcpy(state->digest, next, HASH_BYTES);
 	}
+	digest_run_free(run);
 }
 
 /* Step 22: crypt's own base64, low bits first, over a fixed shuffle of the bytes. */
