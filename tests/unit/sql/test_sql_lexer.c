@@ -70,7 +70,7 @@ static const struct {
 	{ "a/*m! b*/c", { 0 }, false, "ww.", "a|c", false },
 	{ "a/* !b*/c", { 0 }, false, "ww.", "a|c", false },
 	{ "a/*!'*/'*/c", { 0 }, false, "wsw.", "a|'*/'|c", false },
-	{ "a/*!'*/'*/c", { 0 }, true, "ws.", "a|'*/c", true },
+	{ "a/*!'*/'*/c", { 0 }, true, "w!", "a|'*/c", true },
 	{ "a/*! -- */\nb*/c", { 0 }, false, "www.", "a|b|c", false },
 	{ "a/*! -- */\nb*/c", { 0 }, true, "wwoow.", "a|b|*|/|c", false },
 	{ "a/*!b/*c*/d*/e", { 0 }, false, "wwww.", "a|b|d|e", true },
