@@ -133,12 +133,29 @@ static enum err renumber(struct sandbox *sandbox, const struct sandbox_server *s
 	return rc ? rc : instance_write_options(sandbox, server, err);
 }
 
+/* Prepares MariaDB's crash recovery to take back what nobody acknowledged.
+ *
+ * Under its new server_id the server doesn't take what is in its binary log for its own: the position to
+ * replicate from is set from the log, before anybody can log in.
+ * Source: MariaDB Knowledge Base, "Semisynchronous Replication", init_rpl_role; MDEV-21117. */
+static enum err prepare_mariadb(struct sandbox *sandbox, const struct sandbox_server *server,
+				char ret_arg[FILE_PATH_BYTES_MAX], struct err_ctx *err)
+{
+	char path[FILE_PATH_BYTES_MAX];
+	enum err rc = renumber(sandbox, server, err);
+	rc = rc ? rc : sandbox_state_path(sandbox, path, err, "%s/position.sql", server->name);
+	rc = rc ? rc
+		: file_write(path, 0600,
+			     STR("SET GLOBAL gtid_slave_pos=@@global.gtid_binlog_pos;\n"), err);
+	return rc ? rc : file_path(ret_arg, err, "--init-file=%s", path);
+}
+
 static enum err start_one(struct sandbox *sandbox, struct sandbox_start *start,
 			  const struct sandbox_hooks *hooks, struct err_ctx *err)
 {
-	/* Source: MariaDB Knowledge Base, "Semisynchronous Replication", init_rpl_role. */
-	static const char *const rewind_args[] = { "--rpl-semi-sync-slave-enabled=1",
-						   "--init-rpl-role=SLAVE", NULL };
+	char init_file[FILE_PATH_BYTES_MAX];
+	const char *const rewind_args[] = { "--rpl-semi-sync-slave-enabled=1",
+					    "--init-rpl-role=SLAVE", init_file, NULL };
 	const struct sandbox_server *server = NULL;
 	const char *const *args = NULL;
 	enum instance_state state = INSTANCE_DOWN;
@@ -156,7 +173,7 @@ static enum err start_one(struct sandbox *sandbox, struct sandbox_start *start,
 	}
 	if (start->rewind && strcmp(sandbox->flavor, "mysql") != 0) {
 		args = rewind_args;
-		rc = renumber(sandbox, server, err);
+		rc = prepare_mariadb(sandbox, server, init_file, err);
 	} else if (start->rewind && start->executed) {
 		struct err_ctx why = { 0 };
 		rc = rewind_mysql(sandbox, start, &why);
