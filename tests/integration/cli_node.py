@@ -1,16 +1,17 @@
-"""One `muster run` with a configuration of its own, and single servers for it to refuse."""
+"""One `muster run` with a configuration of its own."""
 
+import json
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import subprocess
-import time
 
 import sandbox as sandbox_module
 
-PASSWORDS = {"MUSTER_MANAGER_PASSWORD": "Sesame-1", "MUSTER_REPLICATION_PASSWORD": "Sesame-2"}
+# Those of the accounts that servers.py makes.
+PASSWORDS = {"MUSTER_MANAGER_PASSWORD": "adminpw", "MUSTER_REPLICATION_PASSWORD": "replpw"}
+ACCOUNTS = "[accounts]\nmanager-user=admin\nreplication-user=repl\n"
 
 
 def run_muster(*arguments, env=None, timeout=60, **options):
@@ -54,14 +55,14 @@ class Node:
         self.folder.mkdir(exist_ok=True)
         self.config.write_text(f"[muster]\nsocket={self.socket}\ndata-dir={self.data}\n{extra}")
 
-    def start(self, wrapper=()):
+    def start(self, **env):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [*wrapper, sandbox_module.muster_program(), "run", "--config", str(self.config)],
+                [sandbox_module.muster_program(), "run", "--config", str(self.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **PASSWORDS},
+                env={**os.environ, **PASSWORDS, **env},
             )
         sandbox_module.wait_until(
             lambda: self.muster("group", "list").returncode == 0 or self.process.poll() is not None,
@@ -78,6 +79,15 @@ class Node:
     def muster(self, *arguments):
         return run_muster(*arguments, env={"MUSTER_SOCKET": str(self.socket)})
 
+    def done(self, *arguments):
+        """One command that must succeed; its standard output."""
+        result = self.muster(*arguments)
+        assert result.returncode == 0, result.stderr + result.stdout
+        return result.stdout
+
+    def json(self, *arguments):
+        return json.loads(self.done(*arguments, "--json"))
+
     def end(self, number=signal.SIGTERM):
         """Sends a signal and returns the exit status."""
         self.process.send_signal(number)
@@ -87,89 +97,3 @@ class Node:
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-
-
-class Server:
-    """A single mariadbd whose data directory is copied from a template."""
-
-    def __init__(self, template, folder, *options):
-        self.folder = pathlib.Path(folder)
-        self.port = free_port()
-        self.socket = self.folder / "db.sock"
-        shutil.copytree(template, self.folder)
-        self.process = subprocess.Popen(
-            [
-                *server_command(),
-                f"--datadir={self.folder}",
-                f"--socket={self.socket}",
-                f"--port={self.port}",
-                "--bind-address=127.0.0.1",
-                f"--log-error={self.folder}/error.log",
-                "--innodb-buffer-pool-size=8M",
-                "--innodb-log-file-size=8M",
-                "--skip-name-resolve",
-                *options,
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        sandbox_module.wait_until(self.answers, 30, "the server answers")
-
-    def answers(self):
-        assert self.process.poll() is None, (self.folder / "error.log").read_text()[-3000:]
-        try:
-            self.query("SELECT 1")
-            return True
-        except subprocess.CalledProcessError:
-            return False
-
-    def query(self, text):
-        return subprocess.run(
-            ["mariadb", f"--socket={self.socket}", "-uroot", "-BN", "-e", text],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-
-    @property
-    def address(self):
-        return f"127.0.0.1:{self.port}"
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-
-
-def server_command():
-    path = f"/usr/sbin:{os.environ['PATH']}"
-    program = shutil.which("mariadbd", path=path)
-    return [program, "--no-defaults"] + (["--user=root"] if os.geteuid() == 0 else [])
-
-
-def make_template(folder):
-    """An empty data directory with the two accounts; None where there are no servers."""
-    installer = shutil.which("mariadb-install-db")
-    if not installer:
-        return None
-    user = ["--user=root"] if os.geteuid() == 0 else []
-    subprocess.run(
-        [
-            installer,
-            "--no-defaults",
-            f"--datadir={folder}",
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-            *user,
-        ],
-        check=True,
-        capture_output=True,
-    )
-    return folder
-
-
-def wait_for_end(process, timeout=20):
-    end = time.monotonic() + timeout
-    while process.poll() is None and time.monotonic() < end:
-        time.sleep(0.02)
-    return process.poll()
