@@ -111,16 +111,14 @@ static void note_extra(struct record *record, const struct observation *seen, ui
 	if (record->primary == SERVER_NONE || !facts_answers(seen, record->primary)) {
 		return;
 	}
-	const struct observation_server *source = &seen->servers[record->primary];
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		const struct observation_server *one = &seen->servers[i];
-		if (i == record->primary || !facts_answers(seen, i) ||
-		    one->status_us >= source->status_us) {
+		if (i == record->primary || !facts_answers(seen, i)) {
 			continue;
 		}
-		if (gtid_set_contains(&source->status.executed, &one->status.executed)) {
+		enum server_order order = server_facts_compare(seen, i, record->primary);
+		if (order == SERVER_ORDER_SUBSET) {
 			record->extra_since_us[i] = 0;
-		} else if (record->extra_since_us[i] == 0) {
+		} else if (order == SERVER_ORDER_EXTRA && record->extra_since_us[i] == 0) {
 			record->extra_since_us[i] = now_us;
 		}
 	}
@@ -132,6 +130,9 @@ static void act_on_server(struct record *record, const struct observation *seen,
 	struct record_server *one = &record->servers[server];
 	switch (act) {
 	case SERVER_ACT_ADMIT:
+		if (record_is_member(record, server)) {
+			return;
+		}
 		record->sync_set |= 1u << server;
 		break;
 	case SERVER_ACT_EVICT:

@@ -91,6 +91,14 @@ struct server_status {
 	struct semisync_status semisync;
 };
 
+/* What a server had at an earlier reading. Two servers are compared only where one reading had ended before the
+ * other one began: whoever was read later has all that came from the other. */
+struct observation_older {
+	uint64_t begun_us; /* 0: there is none */
+	uint64_t ended_us;
+	struct gtid_set executed;
+};
+
 /* One server as the manager sees it. */
 struct observation_server {
 	enum reach reach;
@@ -99,10 +107,12 @@ struct observation_server {
 	uint64_t answered_us; /* when it last answered a query; 0: never */
 	uint64_t
 		refused_since_us; /* nobody listens since; 0 unless reach is REACH_NOBODY_LISTENS */
-	uint64_t status_us;  /* when the newest `status` was asked for; 0: never, status is void */
-	uint64_t stream_us;  /* when received_ticks was last seen to grow; 0: never */
-	uint32_t steps_done; /* bit STEP_x: carried out in the record's present stage */
+	uint64_t status_us; /* when the newest `status` was asked for; 0: never, status is void */
+	uint64_t status_end_us; /* when its answer had come */
+	uint64_t stream_us;	/* when received_ticks was last seen to grow; 0: never */
+	uint32_t steps_done;	/* bit STEP_x: carried out in the record's present stage */
 	struct server_status status;
+	struct observation_older older; /* of the reading before `status` */
 };
 
 /* What the nodes that route say: all of them together. */

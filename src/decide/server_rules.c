@@ -12,6 +12,8 @@ const struct server_rule server_rules[] = {
 	{ 1040, UP | SERVER_DIVERGED | SERVER_REPLICATING,                          SERVER_ACT_NONE,    STEP_KEEP_OUT,             "diverged: kept out" },
 	{ 1050, UP | SERVER_DIVERGED,                                               SERVER_ACT_NONE,    STEP_NONE,                 "diverged: kept out" },
 	{ 1060, UP | SERVER_EXTRA,                                                  SERVER_ACT_DIVERGE, STEP_KEEP_OUT,             "it has transactions that the primary lacks" },
+	{ 1064, UP | SERVER_STRAY | SERVER_SUBSET | GROUP_PROMISED,                 SERVER_ACT_ADMIT,   STEP_REPOINT,              "not replicating from the primary, which has all that it has: it will acknowledge" },
+	{ 1066, UP | SERVER_STOPPED | SERVER_SUBSET | GROUP_PROMISED,               SERVER_ACT_ADMIT,   STEP_REPOINT,              "replication from the primary is stopped: it will acknowledge" },
 	{ 1070, UP | SERVER_STRAY | SERVER_SUBSET,                                  SERVER_ACT_NONE,    STEP_REPOINT,              "not replicating from the primary, which has all that it has" },
 	{ 1080, UP | SERVER_STOPPED | SERVER_SUBSET,                                SERVER_ACT_NONE,    STEP_REPOINT,              "replication from the primary is stopped" },
 	{ 1090, UP | SERVER_RUNNING | SERVER_WAITS,                                 SERVER_ACT_NONE,    STEP_SEMISYNC_SOURCE_OFF,  "a replica must not wait for acknowledgements" },
@@ -58,27 +60,45 @@ static bool is_dead(const struct observation *seen, uint32_t server)
 	       one->contact_us >= seen->started_us;
 }
 
-/* A replica read after the primary, that has received what the primary had: nothing is on the way that the
- * primary had at its reading. */
-static bool has_caught_up(const struct observation *seen, uint32_t server, uint32_t primary)
+/* Has received what the primary had at a reading that had ended before the replica's began, and that began after
+ * since_us. */
+static bool has_caught_up(const struct observation *seen, uint32_t server, uint32_t primary,
+			  uint64_t since_us)
 {
 	const struct observation_server *one = &seen->servers[server];
 	const struct observation_server *source = &seen->servers[primary];
-	return one->status_us > source->status_us &&
-	       gtid_set_contains(&one->status.received, &source->status.executed);
+	if (one->status_us > source->status_end_us && source->status_us > since_us) {
+		return gtid_set_contains(&one->status.received, &source->status.executed);
+	}
+	return source->older.begun_us > since_us && one->status_us > source->older.ended_us &&
+	       gtid_set_contains(&one->status.received, &source->older.executed);
+}
+
+enum server_order server_facts_compare(const struct observation *seen, uint32_t server,
+				       uint32_t primary)
+{
+	const struct observation_server *one = &seen->servers[server];
+	const struct observation_server *source = &seen->servers[primary];
+	const struct gtid_set *executed = NULL;
+	if (source->status_us > one->status_end_us) {
+		executed = &one->status.executed;
+	} else if (one->older.begun_us != 0 && source->status_us > one->older.ended_us) {
+		executed = &one->older.executed;
+	} else {
+		return SERVER_ORDER_UNKNOWN;
+	}
+	return gtid_set_contains(&source->status.executed, executed) ? SERVER_ORDER_SUBSET
+								     : SERVER_ORDER_EXTRA;
 }
 
 /* Some other member, alive, that has received what the primary had after `server` was found dead. */
 static bool is_covered(const struct record *record, const struct observation *seen, uint32_t server)
 {
-	const struct observation_server *source = &seen->servers[record->primary];
-	if (source->status_us <= seen->servers[server].refused_since_us) {
-		return false;
-	}
+	uint64_t since_us = seen->servers[server].refused_since_us;
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		if (i != server && record_is_member(record, i) && facts_answers(seen, i) &&
 		    seen->servers[i].status.semisync.replica_active &&
-		    has_caught_up(seen, i, record->primary)) {
+		    has_caught_up(seen, i, record->primary, since_us)) {
 			return true;
 		}
 	}
@@ -149,16 +169,18 @@ uint32_t server_facts_find(const struct record *record, const struct observation
 	if (!facts_answers(seen, record->primary)) {
 		return set;
 	}
-	/* Read after the replica, the primary has what the replica has, or the replica has too much. While a new
-	 * primary is made nothing moves on either side, so the order doesn't matter. */
-	if (source->status_us > one->status_us || record->state == GROUP_OPENING) {
-		bool subset = gtid_set_contains(&source->status.executed, &one->status.executed);
-		set |= subset ? SERVER_SUBSET : 0;
-		if (!subset && record->extra_since_us[server] != 0 &&
-		    now_us - record->extra_since_us[server] >= options->extra_us) {
-			set |= SERVER_EXTRA;
-		}
+	enum server_order order = server_facts_compare(seen, server, record->primary);
+	/* While a new primary is made nothing moves on either side, so the order of the readings doesn't matter. */
+	if (record->state == GROUP_OPENING) {
+		order = gtid_set_contains(&source->status.executed, &one->status.executed)
+				? SERVER_ORDER_SUBSET
+				: SERVER_ORDER_UNKNOWN;
 	}
-	set |= has_caught_up(seen, server, record->primary) ? SERVER_CAUGHT_UP : 0;
+	set |= order == SERVER_ORDER_SUBSET ? SERVER_SUBSET : 0;
+	if (order == SERVER_ORDER_EXTRA && record->extra_since_us[server] != 0 &&
+	    now_us - record->extra_since_us[server] >= options->extra_us) {
+		set |= SERVER_EXTRA;
+	}
+	set |= has_caught_up(seen, server, record->primary, 0) ? SERVER_CAUGHT_UP : 0;
 	return set;
 }

@@ -51,6 +51,11 @@ struct server_rule {
 extern const struct server_rule server_rules[];
 extern const uint32_t server_rules_count;
 
+/* What a server has, against what the primary has that was read after it. */
+enum server_order { SERVER_ORDER_UNKNOWN, SERVER_ORDER_SUBSET, SERVER_ORDER_EXTRA };
+enum server_order server_facts_compare(const struct observation *seen, uint32_t server,
+				       uint32_t primary);
+
 uint32_t server_facts_find(const struct record *record, const struct observation *seen,
 			   const struct decide_options *options, uint32_t server, uint64_t now_us);
 

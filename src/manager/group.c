@@ -82,6 +82,7 @@ static void member_stop(struct group *group, uint32_t server, bool wait)
 {
 	struct member *member = &group->members[server];
 	server_status_fini(&group->seen.servers[server].status);
+	gtid_set_fini(&group->seen.servers[server].older.executed);
 	memset(&group->seen.servers[server], 0, sizeof(group->seen.servers[server]));
 	if (!member->peer) {
 		return;
@@ -208,16 +209,22 @@ static void tell_reach(struct group *group, const struct turn_context *context, 
 		   server, 0, 0, text);
 }
 
-/* Takes the status over unless a newer one is there. */
+/* Takes the status over unless a newer one is there; what was there becomes the older one. */
 static void take_status(struct observation_server *seen, struct server_status *status,
-			uint64_t at_us)
+			uint64_t begun_us, uint64_t ended_us)
 {
-	if (at_us <= seen->status_us) {
+	if (begun_us <= seen->status_us) {
 		return;
 	}
 	struct server_status old = seen->status;
+	struct gtid_set reused = seen->older.executed;
+	seen->older.executed = old.executed;
+	seen->older.begun_us = seen->status_us;
+	seen->older.ended_us = seen->status_end_us;
+	old.executed = reused;
 	seen->status = *status;
-	seen->status_us = at_us;
+	seen->status_us = begun_us;
+	seen->status_end_us = ended_us;
 	*status = old;
 }
 
@@ -243,7 +250,7 @@ void group_take_sighting(struct group *group, const struct turn_context *context
 	}
 	seen->stream_us = sighting->stream_us;
 	if (sighting->has_status) {
-		take_status(seen, &sighting->status, sighting->contact_us);
+		take_status(seen, &sighting->status, sighting->contact_us, sighting->answered_us);
 	}
 	if (seen->misses == 0) {
 		member->trouble_us = 0;
@@ -286,7 +293,7 @@ void group_take_outcome(struct group *group, const struct turn_context *context,
 		seen->misses = 0;
 		seen->contact_us = outcome->status_us;
 		seen->answered_us = outcome->ended_us;
-		take_status(seen, &outcome->status, outcome->status_us);
+		take_status(seen, &outcome->status, outcome->status_us, outcome->ended_us);
 	}
 	if (outcome->rc != ERR_OK) {
 		step_failed(group, context, server, outcome);

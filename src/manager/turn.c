@@ -319,15 +319,16 @@ static void start_step(struct group *group, const struct turn_context *context, 
 	if (step == STEP_FREEZE || step == STEP_CATCH_UP) {
 		limit_us = (uint64_t)context->options->freeze_ms * US_PER_MS;
 	}
+	/* A MariaDB server that lost transactions of its own takes them back (under its own server_id) only as one
+	 * that acknowledges. */
 	struct task task = {
 		.step = step,
 		.stage = record->stage,
 		.epoch = record->epoch,
 		.started_us = context->now_us,
 		.deadline_us = context->now_us + limit_us,
-		.acknowledge = step == STEP_REPOINT
-				       ? record->acks > 0 && record_is_member(record, server)
-				       : status->semisync.replica_enabled,
+		.acknowledge = step == STEP_REPOINT ? record->policy == POLICY_LOSSLESS
+						    : status->semisync.replica_enabled,
 		.wait_for_acks = record->acks > 0,
 	};
 	if (record->primary != SERVER_NONE) {

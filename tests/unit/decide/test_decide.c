@@ -240,6 +240,8 @@ static void test_async_elects_the_most_advanced(void **state)
 	struct world world;
 	begin(&world, POLICY_ASYNC, 5);
 	assert_int_equal(world.record.acks, 0);
+	world.seen.servers[1].status.replica.io = IO_NO; /* stopped by somebody: started again */
+	assert_true(world_until_healthy(&world, 20));
 	world_commit(&world, 0, 3, BIT(3));
 	world.alive &= ~BIT(0);
 	assert_true(world_until(&world, GROUP_REVOKING, 20));

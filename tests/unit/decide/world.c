@@ -139,6 +139,7 @@ static void look(struct world *world, uint32_t i)
 	one->reach = REACH_ANSWERS;
 	one->answered_us = world->now_us;
 	one->status_us = world->now_us;
+	one->status_end_us = world->now_us;
 }
 
 static void carry_out(struct world *world, uint32_t i, enum step step)
@@ -180,7 +181,7 @@ static void carry_out(struct world *world, uint32_t i, enum step step)
 		replica->source_port = world->record.servers[primary].port;
 		memcpy(replica->source_host, world->record.servers[primary].host,
 		       sizeof(replica->source_host));
-		status->semisync.replica_enabled = record_is_member(&world->record, i);
+		status->semisync.replica_enabled = world->record.policy == POLICY_LOSSLESS;
 		break;
 	case STEP_FORGET_SOURCE:
 		memset(replica, 0, sizeof(*replica));
