@@ -11,6 +11,8 @@
 #include "os/clock_system.h"
 #include "sandbox/log_tail.h"
 
+#define MESSAGE_PREFIX "muster: " /* in front of a command's error */
+
 enum {
 	WORDS_MAX = 24,
 	SERVER_WORD_BYTES_MAX = 64,
@@ -124,9 +126,10 @@ static enum err run_command(const struct sandbox *sandbox, const char **words, s
 	rc = process_run(&options, deadline_us, err);
 	if (rc) {
 		char said[LOG_TAIL_BYTES_MAX];
-		log_tail_read(output, "muster:", said);
+		log_tail_read(output, MESSAGE_PREFIX, said);
+		bool prefixed = str_starts_with(str_of(said), STR(MESSAGE_PREFIX));
 		return err_set(err, rc, "muster %s %s: %s (log: %s/muster.log)", words[1], words[2],
-			       said, sandbox->root);
+			       said + (prefixed ? sizeof(MESSAGE_PREFIX) - 1 : 0), sandbox->root);
 	}
 	return ERR_OK;
 }

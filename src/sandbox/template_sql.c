@@ -21,8 +21,9 @@ struct account_grant {
 	"BINLOG ADMIN, READ_ONLY ADMIN, CONNECTION ADMIN, RELOAD, PROCESS"
 
 #define MYSQL_MANAGER \
-	"RELOAD, PROCESS, REPLICATION CLIENT, REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN, " \
-	"CONNECTION_ADMIN, BINLOG_ADMIN, BACKUP_ADMIN, CLONE_ADMIN"
+	"RELOAD, PROCESS, REPLICATION CLIENT, REPLICATION SLAVE, REPLICATION_SLAVE_ADMIN, " \
+	"SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN, SYSTEM_USER, BINLOG_ADMIN, BACKUP_ADMIN, " \
+	"CLONE_ADMIN"
 
 static const struct account_grant mariadb_grants[] = {
 	{ SANDBOX_MANAGER, "127.0.0.1", MARIADB_MANAGER, "*.*", "" },
@@ -38,9 +39,11 @@ static const struct account_grant mysql_grants[] = {
 	{ SANDBOX_MANAGER, "127.0.0.1", MYSQL_MANAGER, "*.*", "" },
 	{ SANDBOX_MANAGER, "127.0.0.1", "SELECT", "mysql.*", "" },
 	{ SANDBOX_MANAGER, "127.0.0.1", "SELECT", "performance_schema.*", "" },
+	{ SANDBOX_MANAGER, "127.0.0.1", "INSERT", "mysql.plugin", "" },
 	{ SANDBOX_MANAGER, "localhost", MYSQL_MANAGER, "*.*", "" },
 	{ SANDBOX_MANAGER, "localhost", "SELECT", "mysql.*", "" },
 	{ SANDBOX_MANAGER, "localhost", "SELECT", "performance_schema.*", "" },
+	{ SANDBOX_MANAGER, "localhost", "INSERT", "mysql.plugin", "" },
 	{ SANDBOX_REPLICATION, "127.0.0.1", "REPLICATION SLAVE", "*.*", "" },
 	{ SANDBOX_APPLICATION, "%", APP_COMMON ", REPLICATION CLIENT", "*.*",
 	  " WITH GRANT OPTION" },
