@@ -207,9 +207,8 @@ static bool skip_quoted(struct sql_lexer *lx, bool backslash_escapes)
 
 	for (size_t i = lx->at + 1; i < lx->text.len; i++) {
 		unsigned char c = byte_at(lx, i);
-		if (c == '\\' && backslash_escapes) {
-			i++;
-		} else if (c == quote && byte_at(lx, i + 1) == quote) {
+		bool doubled = c == quote && byte_at(lx, i + 1) == quote;
+		if (doubled || (c == '\\' && backslash_escapes)) {
 			i++;
 		} else if (c == quote) {
 			lx->at = i + 1;

@@ -58,7 +58,7 @@ struct statement {
 	struct sql_scan *scan;
 	const struct row *row;
 	enum prefix prefix;
-	enum sql_transaction *ret_transaction;
+	enum sql_transaction transaction; /* of SQL_TRANSACTION */
 };
 
 static const struct row *find_row(const struct sql_token *token)
@@ -191,7 +191,7 @@ static enum sql_class classify_transaction(struct statement *st)
 		sql_scan_doubt(st->scan);
 		return SQL_UNCERTAIN;
 	}
-	*st->ret_transaction = transaction;
+	st->transaction = transaction;
 	return SQL_TRANSACTION;
 }
 
@@ -217,7 +217,7 @@ static enum sql_class classify_set(struct statement *st)
 		return SQL_UNCERTAIN;
 	}
 	if (class == SQL_TRANSACTION) {
-		*st->ret_transaction = transaction;
+		st->transaction = transaction;
 	}
 	return class;
 }
@@ -446,7 +446,7 @@ static enum sql_class explained(struct statement *st, enum sql_class class)
 
 enum sql_class sql_statement_classify(struct sql_scan *scan, enum sql_transaction *ret_transaction)
 {
-	struct statement st = { .scan = scan, .ret_transaction = ret_transaction };
+	struct statement st = { .scan = scan };
 
 	do {
 		st.row = find_row(&scan->token);
@@ -465,5 +465,8 @@ enum sql_class sql_statement_classify(struct sql_scan *scan, enum sql_transactio
 	}
 	scan->flags |= st.row->flags;
 	enum sql_class class = classify_proper(&st);
+	if (class == SQL_TRANSACTION) {
+		*ret_transaction = st.transaction;
+	}
 	return st.prefix == PREFIX_EXPLAIN ? explained(&st, class) : class;
 }
