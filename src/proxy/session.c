@@ -276,7 +276,7 @@ struct routing_answer session_route(const struct session *session)
 			session->state.in_transaction || (session->state.losses & STATE_LONG_DATA),
 		.reads = worker->reads,
 		.avoided = avoided,
-		.tie = session->id,
+		.tie = session->id / worker->shared->worker_count,
 	};
 	return routing_decide(&question);
 }

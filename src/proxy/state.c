@@ -91,13 +91,18 @@ static bool take_tracking(struct state *state, struct str name, struct str value
 	return false;
 }
 
-/* Values of the next statement only, and what the proxy restores by itself. */
+/* Values of one statement only, values that report and can't be set, and what the proxy restores by
+ * itself. */
 static bool is_passing(struct str name)
 {
-	return str_equal_nocase(name, STR("insert_id")) ||
-	       str_equal_nocase(name, STR("last_insert_id")) ||
-	       str_equal_nocase(name, STR("identity")) ||
-	       str_equal_nocase(name, STR("redirect_url"));
+	static const char *const names[] = { "identity",       "insert_id",    "last_gtid",
+					     "last_insert_id", "redirect_url", "statement_id" };
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (str_equal_nocase(name, str_of(names[i]))) {
+			return true;
+		}
+	}
+	return false;
 }
 
 bool state_set_variable(struct state *state, struct str name, struct str value)

@@ -96,7 +96,49 @@ static enum outcome_kind kind_of(const struct sql_info *info, const struct sql_t
 								    : OUTCOME_MAY_COMMIT;
 }
 
-/* SET @a = literal [, @b = literal ...], and nothing else. state: NULL only looks. */
+/* One `@name = literal`, whose name has been read. *ret_next: the token behind it. */
+static bool walk_literal(struct sql_lexer *lexer, struct str name, struct state *state,
+			 struct sql_token *ret_next)
+{
+	struct sql_token sign = sql_lexer_next(lexer);
+	struct sql_token value = sql_lexer_next(lexer);
+	size_t from = value.from;
+	bool assigns = sign.kind == SQL_TOKEN_ASSIGN ||
+		       (sign.kind == SQL_TOKEN_OPERATOR && str_equal(sign.text, STR("=")));
+	if (value.kind == SQL_TOKEN_OPERATOR && str_equal(value.text, STR("-"))) {
+		value = sql_lexer_next(lexer);
+	}
+	bool literal = value.kind == SQL_TOKEN_STRING || value.kind == SQL_TOKEN_NUMBER ||
+		       sql_lexer_is_word(&value, STR("NULL"));
+	*ret_next = sql_lexer_next(lexer);
+	if (!assigns || !literal) {
+		return false;
+	}
+	if (state) {
+		(void)state_set_variable(state, name, str_slice(lexer->text, from, value.to));
+	}
+	return ret_next->kind == SQL_TOKEN_COMMA || ret_next->kind == SQL_TOKEN_SEMICOLON ||
+	       ret_next->kind == SQL_TOKEN_END;
+}
+
+/* Passes over the assignment of something else, which the server itself reports. */
+static bool skip_assignment(struct sql_lexer *lexer, struct sql_token *next)
+{
+	size_t depth = 0;
+	while (next->kind != SQL_TOKEN_END && next->kind != SQL_TOKEN_SEMICOLON &&
+	       (depth || next->kind != SQL_TOKEN_COMMA)) {
+		struct sql_token before = *next;
+		*next = sql_lexer_next(lexer);
+		depth += before.kind == SQL_TOKEN_OPEN ? 1 : 0;
+		depth -= before.kind == SQL_TOKEN_CLOSE && depth ? 1 : 0;
+		if (before.kind == SQL_TOKEN_USER_VARIABLE && next->kind == SQL_TOKEN_ASSIGN) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* A SET of which each user variable gets a literal. state: keeps them there; NULL only looks. */
 static bool walk_literals(struct str text, struct sql_mode mode, struct state *state)
 {
 	struct sql_lexer lexer;
@@ -105,33 +147,19 @@ static bool walk_literals(struct str text, struct sql_mode mode, struct state *s
 	if (!sql_lexer_is_word(&token, STR("SET"))) {
 		return false;
 	}
-	for (;;) {
-		struct sql_token name = sql_lexer_next(&lexer);
-		struct sql_token sign = sql_lexer_next(&lexer);
-		struct sql_token value = sql_lexer_next(&lexer);
-		size_t from = value.from;
-		bool assigns = sign.kind == SQL_TOKEN_ASSIGN ||
-			       (sign.kind == SQL_TOKEN_OPERATOR && str_equal(sign.text, STR("=")));
-		if (value.kind == SQL_TOKEN_OPERATOR && str_equal(value.text, STR("-"))) {
-			value = sql_lexer_next(&lexer);
-		}
-		bool literal = value.kind == SQL_TOKEN_STRING || value.kind == SQL_TOKEN_NUMBER ||
-			       sql_lexer_is_word(&value, STR("NULL"));
-		if (name.kind != SQL_TOKEN_USER_VARIABLE || !assigns || !literal) {
+	do {
+		token = sql_lexer_next(&lexer);
+		bool known = token.kind == SQL_TOKEN_USER_VARIABLE
+				     ? walk_literal(&lexer, token.text, state, &token)
+				     : skip_assignment(&lexer, &token);
+		if (!known) {
 			return false;
 		}
-		if (state) {
-			(void)state_set_variable(state, name.text, str_slice(text, from, value.to));
-		}
+	} while (token.kind == SQL_TOKEN_COMMA);
+	if (token.kind == SQL_TOKEN_SEMICOLON) {
 		token = sql_lexer_next(&lexer);
-		if (token.kind == SQL_TOKEN_SEMICOLON) {
-			token = sql_lexer_next(&lexer);
-		}
-		if (token.kind != SQL_TOKEN_COMMA) {
-			return token.kind == SQL_TOKEN_END && !lexer.ambiguous &&
-			       !lexer.conditionals;
-		}
 	}
+	return token.kind == SQL_TOKEN_END && !lexer.ambiguous && !lexer.conditionals;
 }
 
 static uint32_t losses_of(const struct sql_info *info, const struct opening *opening,

@@ -271,11 +271,33 @@ void upstream_set_up(struct upstream *upstream, bool with_state, struct stmt *st
 		add_setup_query(upstream, str_of(state_tracking_sql(i)));
 	}
 	upstream->tracking = true;
+	upstream->setup_total = upstream->setup_count;
 	if (stmt) {
 		add_command(upstream, COMMAND_STMT_PREPARE,
 			    (struct str){ stmt->sql, stmt->sql_bytes });
 		upstream->preparing = stmt;
 	}
+}
+
+/* A server did not take a value again. The replies come in the order of the variables. A variable that
+ * can't be set at all was no state of the session's: the server sets it itself. */
+static void take_refused_setup(struct upstream *upstream, struct str payload)
+{
+	enum { ERRNO_READ_ONLY_VARIABLE = 1238 };
+	const struct state *state = &upstream->session->state;
+	struct reply_err error = { 0 };
+	uint32_t index = upstream->setup_total - upstream->setup_count;
+	bool known = reply_err_decode(payload, &error, NULL) == ERR_OK;
+	if (known && error.server_errno == ERRNO_READ_ONLY_VARIABLE) {
+		return;
+	}
+	upstream->setup_failed = true;
+	log_event(upstream->worker->shared->options.log, LOG_WARN, "proxy.state.refused",
+		  "a server did not take a session variable again",
+		  LOG_TEXT("variable", index < state->variable_count ? state->variables[index].name
+								     : "(tracking)"),
+		  LOG_U64("errno", known ? error.server_errno : 0),
+		  LOG_U64("session", upstream->session->id));
 }
 
 /* One packet of the replies to set-up statements. */
@@ -296,7 +318,7 @@ static enum upstream_progress take_setup(struct upstream *upstream,
 			(void)refused(upstream, step->payload);
 			return UPSTREAM_STMT_REFUSED;
 		}
-		upstream->setup_failed = true;
+		take_refused_setup(upstream, step->payload);
 	}
 	if (step->next != REPLY_WALK_DONE) {
 		return UPSTREAM_WAITS;

@@ -61,6 +61,7 @@ struct upstream {
 	bool walking;		/* a reply is under way */
 	bool tracking;		/* the server reports what the proxy needs */
 	uint32_t setup_count;	/* replies to SET that are still to come */
+	uint32_t setup_total;	/* of so many */
 	struct stmt *preparing; /* the PREPARE behind them, or NULL */
 	bool setup_failed;
 	struct buf refusal; /* payload of an ERR packet */

@@ -108,7 +108,7 @@ class Proxy:
             wait_until(lambda: (lambda s: (s["epoch"], s["revision"]) == wanted)(self.status()), "route in force")
 
     def connect(self, user="app", password="apppw", listener=0, **more):
-        options = {"autocommit": None, "connect_timeout": WAIT_S}
+        options = {"autocommit": False, "connect_timeout": WAIT_S}
         options.update(more)
         return pymysql.connect(host="127.0.0.1", port=self.ports[listener], user=user,
                                password=password, **options)
