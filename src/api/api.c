@@ -6,12 +6,12 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "api/api_socket.h"
+#include "api/json_text.h"
 #include "api/route_table.h"
 #include "base/buf.h"
 #include "base/check.h"
@@ -26,6 +26,7 @@ enum {
 	STREAM_BLOCK_BYTES = 16 * 1024,
 	STREAM_IDLE_US =
 		10 * US_PER_S, /* then an empty line finds out whether the client is there */
+	ANSWER_BYTES_MAX = 64 * 1024 * 1024,
 	IDLE_TIMEOUT_S = API_TIMEOUT_MS_MAX / 1000 + 60,
 };
 
@@ -52,13 +53,16 @@ struct stream {
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, json_t *value)
 {
-	char *text = json_dumps(value, JSON_COMPACT);
+	struct buf text;
+	buf_init(&text, ANSWER_BYTES_MAX);
+	json_text_add(&text, value, JSON_COMPACT);
 	json_decref(value);
-	check(text);
 	struct MHD_Response *response =
-		MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+		buf_finish(&text) == ERR_OK
+			? MHD_create_response_from_buffer(text.len, text.ptr, MHD_RESPMEM_MUST_COPY)
+			: NULL;
+	buf_fini(&text);
 	if (!response) {
-		free(text);
 		return MHD_NO;
 	}
 	(void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
@@ -107,11 +111,8 @@ static void stream_refill(struct stream *stream)
 	uint64_t now_us = clock_monotonic_us(api->options.clock);
 	json_array_foreach(events, index, event)
 	{
-		char *text = json_dumps(event, JSON_COMPACT);
-		check(text);
-		buf_add_text(&stream->lines, text);
+		json_text_add(&stream->lines, event, JSON_COMPACT);
 		buf_add_char(&stream->lines, '\n');
-		free(text);
 		stream->after_id = (uint64_t)json_integer_value(json_object_get(event, "id"));
 		stream->idle_since_us = now_us;
 	}

@@ -2,17 +2,18 @@
 
 #include <curl/curl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "api/api_socket.h"
+#include "api/json_text.h"
 #include "base/check.h"
 
 enum {
 	CONNECT_TIMEOUT_MS = 5000,
 	GRACE_MS = 1000, /* the other side's own deadline comes first: its words are better */
 	PATH_BYTES_MAX = 4096,
+	BODY_BYTES_MAX = 16 * 1024 * 1024,
 };
 
 /* One transfer. */
@@ -190,10 +191,20 @@ enum err client_call(const struct client *client, const char *http_method, const
 		     const json_t *body, json_t **ret, struct err_ctx *err)
 {
 	struct transfer transfer = { 0 };
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	struct buf text;
 	json_error_t where;
+	buf_init(&text, BODY_BYTES_MAX);
+	if (body) {
+		json_text_add(&text, body, JSON_COMPACT);
+	}
+	if (buf_finish(&text) != ERR_OK) {
+		buf_fini(&text);
+		return err_set(err, ERR_LIMIT, "the request is longer than %d bytes",
+			       BODY_BYTES_MAX);
+	}
 	buf_init(&transfer.body, CLIENT_ANSWER_BYTES_MAX);
-	enum err rc = perform(client, &transfer, http_method, path, text, err);
+	enum err rc =
+		perform(client, &transfer, http_method, path, body ? buf_text(&text) : NULL, err);
 	if (rc == ERR_OK) {
 		json_t *value =
 			json_loadb((const char *)transfer.body.ptr, transfer.body.len, 0, &where);
@@ -205,7 +216,7 @@ enum err client_call(const struct client *client, const char *http_method, const
 				     client->socket_path);
 		}
 	}
-	free(text); /* jansson's, from malloc */
+	buf_fini(&text);
 	buf_fini(&transfer.body);
 	return rc;
 }

@@ -52,6 +52,7 @@ struct args_options {
 MUST_CHECK enum err args_parse(int argc, char *const *argv, const struct args_options *options,
 			       struct args *ret, struct err_ctx *err);
 
+/* Whether the option was given. */
 bool args_has(const struct args *args, const char *name);
 
 /* The last value of an option that takes one; NULL when it was not given. */
@@ -60,6 +61,7 @@ const char *args_text(const struct args *args, const char *name);
 /* The value number `index` of an option that repeats; NULL behind the last one. */
 const char *args_nth(const struct args *args, const char *name, size_t index);
 
+/* The value of a number option, `fallback` when it was not given. */
 uint64_t args_number(const struct args *args, const char *name, uint64_t fallback);
 
 /* The word number `index`, or NULL. */

@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "api/json_text.h"
 #include "base/check.h"
 #include "base/str.h"
 #include "cli/args.h"
@@ -73,11 +73,8 @@ enum err cli_confirm(struct cli *cli, const struct args *args, const char *quest
 
 void cli_print_json(struct cli *cli, const json_t *value)
 {
-	char *text = json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
-	check(text);
-	buf_add_text(&cli->out, text);
+	json_text_add(&cli->out, value, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
 	buf_add_char(&cli->out, '\n');
-	free(text); /* jansson's, from malloc */
 }
 
 static enum err apply_output_options(struct cli *cli, const struct args *args)

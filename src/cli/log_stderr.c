@@ -4,17 +4,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "os/clock_system.h"
+
 enum { LINE_BYTES_MAX = 8192 };
 
 static void add_time(struct buf *out)
 {
-	struct timespec now = { 0 };
 	struct tm utc = { 0 };
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	(void)gmtime_r(&now.tv_sec, &utc);
+	uint64_t now_us = clock_wall_us(&clock_system);
+	time_t seconds = (time_t)(now_us / US_PER_S);
+	(void)gmtime_r(&seconds, &utc);
 	buf_printf(out, "ts=%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ ", utc.tm_year + 1900,
 		   utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-		   now.tv_nsec / 1000000);
+		   (long)(now_us % US_PER_S / US_PER_MS));
 }
 
 /* One write() a line: lines of several threads do not mix. */

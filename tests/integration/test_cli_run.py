@@ -99,9 +99,10 @@ def test_folder_that_cannot_be_written(node):
 
 def unshared(*command):
     """Prefix that runs a command where mounts are its own; skips where that is not allowed."""
-    if not shutil.which("unshare") or subprocess.run(
-        ["unshare", "-m", "true"], capture_output=True, check=False
-    ).returncode:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode
+    ):
         pytest.skip("mount namespaces are not allowed here")
     return ["unshare", "-m", "sh", "-c", " && ".join(command) + ' && exec "$@"', "sh"]
 
@@ -130,9 +131,7 @@ def test_full_disk(node):
     one = node()
     one.data.mkdir()
     done = run_with_mount(one, f"mount -t tmpfs -o size=8k none '{one.data}'")
-    assert one_line(done) == (
-        f"store '{one.data}/muster.db': the disk is full, nothing was stored"
-    )
+    assert one_line(done) == (f"store '{one.data}/muster.db': the disk is full, nothing was stored")
     assert done.returncode == 1
 
 
@@ -181,7 +180,9 @@ def test_no_password_configured(node):
         check=False,
         timeout=20,
     )
-    assert one_line(done).startswith("no password for account 'muster': set 'manager-password-file'")
+    assert one_line(done).startswith(
+        "no password for account 'muster': set 'manager-password-file'"
+    )
     assert done.returncode == 2
 
 

@@ -1,4 +1,4 @@
-"""A server that cannot be supervised must be refused with the reason and the remedy, and left as it was."""
+"""A server that cannot be supervised must be refused with reason and remedy, and left as it was."""
 
 import concurrent.futures
 
@@ -65,7 +65,9 @@ class Place:
 
 def state_of(server):
     """What muster could have changed."""
-    names = "'read_only','super_read_only','rpl_semi_sync_master_enabled','rpl_semi_sync_slave_enabled'"
+    names = (
+        "'read_only','super_read_only','rpl_semi_sync_master_enabled','rpl_semi_sync_slave_enabled'"
+    )
     names += ",'rpl_semi_sync_source_enabled','rpl_semi_sync_replica_enabled','gtid_strict_mode'"
     variables = server.query(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})")
     replica = server.query("SHOW REPLICA STATUS" if server.mysql else "SHOW SLAVE STATUS")

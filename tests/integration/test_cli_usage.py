@@ -126,9 +126,7 @@ def test_output_that_cannot_be_written_is_an_error():
             text=True,
             check=False,
         )
-    assert done.stderr == (
-        "muster: standard output cannot be written: No space left on device\n"
-    )
+    assert done.stderr == ("muster: standard output cannot be written: No space left on device\n")
     assert done.returncode == 1
 
 

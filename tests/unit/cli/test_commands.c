@@ -82,10 +82,12 @@ static int muster(const char *line)
 	(void)snprintf(text, sizeof(text), "muster %s", line);
 	(void)snprintf(out_path, sizeof(out_path), "%s/out", folder);
 	(void)snprintf(notes_path, sizeof(notes_path), "%s/notes", folder);
-	char *rest = NULL;
-	for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+	struct str rest = str_of(text);
+	struct str word;
+	while (str_next(&rest, ' ', &word)) {
 		assert_true(count < WORDS_MAX - 1);
-		words[count++] = word;
+		words[count] = text + (word.ptr - text);
+		words[count++][word.len] = 0;
 	}
 	(void)fflush(stdout);
 	(void)fflush(stderr);

@@ -66,8 +66,7 @@ static void test_narrow(void **state)
 								      "s1          -  ok\n"
 								      "stra\xc3\x9f"
 								      "e  12345  bad\n"
-								      "e?[31m    0.2  -\n" +
-									      0);
+								      "e?[31m    0.2  -\n");
 }
 
 static void test_color(void **state)

@@ -30,7 +30,7 @@ static char path[128];
 static int folder_make(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/muster-store-XXXXXX");
+	(void)snprintf(folder, sizeof(folder), "/tmp/muster-store-XXXXXX");
 	if (!mkdtemp(folder)) {
 		return -1;
 	}
@@ -433,12 +433,12 @@ static void test_folder_that_cannot_be_written(void **state)
 {
 	(void)state;
 	char kept[sizeof(path)];
-	strcpy(kept, path);
-	strcpy(path, "/proc/store.db");
+	memcpy(kept, path, sizeof(kept));
+	(void)snprintf(path, sizeof(path), "/proc/store.db");
 	assert_open_fails(ERR_IO, "cannot create");
 	(void)snprintf(path, sizeof(path), "%.60s/none/store.db", folder);
 	assert_open_fails(ERR_IO, "No such file or directory");
-	strcpy(path, kept);
+	memcpy(path, kept, sizeof(path));
 }
 
 /* How long a failover waits for its journal: printed, not judged, since disks differ. */
