@@ -183,7 +183,8 @@ static uint32_t find_best(const struct record *record, const struct observation 
 }
 
 /* Whether `a` is to be preferred to `b` when both hold the same. */
-static bool is_preferred(const struct record *record, uint32_t lost, uint32_t a, uint32_t b)
+static bool is_preferred(const struct record *record, const struct observation *seen, uint32_t lost,
+			 uint32_t a, uint32_t b)
 {
 	if (b == SERVER_NONE) {
 		return true;
@@ -195,7 +196,14 @@ static bool is_preferred(const struct record *record, uint32_t lost, uint32_t a,
 	if ((a == lost) != (b == lost)) {
 		return (a == lost) != (record->ask == ASK_FAILOVER);
 	}
-	return record->servers[a].weight > record->servers[b].weight;
+	if (record->servers[a].weight != record->servers[b].weight) {
+		return record->servers[a].weight > record->servers[b].weight;
+	}
+	/* The one that has less left to apply is ready sooner. */
+	const struct server_status *one = &seen->servers[a].status;
+	const struct server_status *other = &seen->servers[b].status;
+	return gtid_set_distance(&one->received, &one->executed) <
+	       gtid_set_distance(&other->received, &other->executed);
 }
 
 static void choose(const struct record *record, const struct observation *seen,
@@ -227,7 +235,7 @@ static void choose(const struct record *record, const struct observation *seen,
 		if (unfit) {
 			reason = unfit;
 			reason_server = i;
-		} else if (is_preferred(record, from->lost, i, ret->candidate)) {
+		} else if (is_preferred(record, seen, from->lost, i, ret->candidate)) {
 			ret->candidate = i;
 		}
 	}

@@ -62,7 +62,7 @@ const struct rule *rules_match(enum group_state state, uint32_t facts)
 			return &rules[i];
 		}
 	}
-	check(!"a state without a row that needs nothing");
+	check_failed("a state without a row that needs nothing", __FILE__, __LINE__);
 	return &rules[0];
 }
 

@@ -3,7 +3,9 @@
 #include "base/mem.h"
 #include "db/server.h"
 
-enum { DRAIN_BEFORE_REPOINT_MS = 3000 };
+/* Long enough for what is nearly done; a long backlog is fetched again from the primary, which costs less than
+ * clients that wait for an acknowledgement meanwhile. */
+enum { DRAIN_BEFORE_REPOINT_MS = 20 };
 
 static enum err run_stop_receiver(const struct step_context *context, struct err_ctx *err)
 {

@@ -493,6 +493,10 @@ static void test_drift_is_mended(void **state)
 	/* Out of the sync set, and acknowledges already: back in before anything else. */
 	world.record.sync_set &= ~BIT(1);
 	assert_true(world_until_healthy(&world, 10));
+	/* Out of the sync set, and doesn't acknowledge: in once it has caught up. */
+	world.record.sync_set &= ~BIT(2);
+	world.seen.servers[2].status.semisync.replica_enabled = false;
+	assert_true(world_until_healthy(&world, 10));
 	world_fini(&world);
 }
 
