@@ -111,6 +111,21 @@ enum err instance_wipe(const struct sandbox *sandbox, const struct sandbox_serve
 	return rc ? rc : file_remove_tree(path, sandbox->root, SANDBOX_MARKER, err);
 }
 
+/* What a crash left: MySQL refuses to start as long as the pid in SOCKET.lock is in use, be it by a zombie
+ * of its own or by another program. */
+static enum err remove_leftovers(const struct sandbox *sandbox, const struct sandbox_server *server,
+				 struct err_ctx *err)
+{
+	char path[FILE_PATH_BYTES_MAX];
+	char lock[FILE_PATH_BYTES_MAX];
+	enum err rc = sandbox_state_socket(sandbox, server, path, err);
+	rc = rc ? rc : file_path(lock, err, "%s.lock", path);
+	rc = rc ? rc : file_remove(path, err);
+	rc = rc ? rc : file_remove(lock, err);
+	rc = rc ? rc : sandbox_state_path(sandbox, path, err, "%s/server.pid", server->name);
+	return rc ? rc : file_remove(path, err);
+}
+
 enum err instance_start(const struct sandbox *sandbox, const struct sandbox_server *server,
 			const char *const *args, struct err_ctx *err)
 {
@@ -126,6 +141,7 @@ enum err instance_start(const struct sandbox *sandbox, const struct sandbox_serv
 	rc = rc ? rc : sandbox_state_path(sandbox, log, err, "%s/server.log", server->name);
 	rc = rc ? rc : sandbox_state_path(sandbox, pidfile, err, "%s/pid", server->name);
 	rc = rc ? rc : file_path(option_file, err, "--defaults-file=%s/my.cnf", folder);
+	rc = rc ? rc : remove_leftovers(sandbox, server, err);
 	rc = rc ? rc : net_port_check_free(server->port, err);
 	if (rc) {
 		return err_wrap(err, rc, "server '%s' can't be started", server->name);

@@ -21,7 +21,8 @@ static struct str choose_line(struct str text, const char *word)
 		if (line.len) {
 			last = line;
 		}
-		if (str_contains(line, str_of(word))) {
+		/* The servers' last error says only that they end; the one before it says why. */
+		if (str_contains(line, str_of(word)) && !str_ends_with(line, STR("Aborting"))) {
 			matching = line;
 		}
 	}

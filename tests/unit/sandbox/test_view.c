@@ -49,6 +49,7 @@ static void test_log_tail(void **state)
 		{ "one\ntwo\n\n", "two" },
 		{ "[ERROR] why\nlater\n", "[ERROR] why" },
 		{ "[ERROR] first\n[ERROR] last\r\nbye", "[ERROR] last" },
+		{ "[ERROR] why\n[ERROR] Aborting\n", "[ERROR] why" },
 		{ "a\tb\001c", "a b c" },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
