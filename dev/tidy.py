@@ -269,6 +269,15 @@ def check_text(path, text):
         yield Offence(path, text.count("\n") + 1, "newline", "no newline at the end")
 
 
+def build_names(build_path, build, source):
+    """Does this meson.build compile the file? Its own folder's lists leave the suffix out."""
+    if re.search(rf"\b{re.escape(source.name)}\b", build):
+        return True
+    own = source.is_relative_to(pathlib.PurePosixPath(build_path).parent)
+    stem = source.stem.removeprefix("fuzz_")
+    return own and re.search(rf"\b{re.escape(stem)}\b", build) is not None
+
+
 def check_unused(files):
     """Sources that no meson.build names, headers and tables that nothing includes."""
     builds = {path: text for path, text in files.items() if path.endswith("meson.build")}
@@ -282,9 +291,7 @@ def check_unused(files):
         here = pathlib.PurePosixPath(path)
         if here.suffix == ".c":
             named = any(
-                re.search(rf"\b{re.escape(here.stem)}\b", build)
-                for build_path, build in builds.items()
-                if here.is_relative_to(pathlib.PurePosixPath(build_path).parent)
+                build_names(build_path, build, here) for build_path, build in builds.items()
             )
             if not named and not any(inc.endswith("/" + here.name) for inc in includes):
                 yield Offence(path, 1, "unused", "no meson.build names it")
