@@ -109,8 +109,8 @@ static void test_routes(void **state)
 		assert_string_equal(fake_manager_params(), cases[i].params);
 		assert_int_equal(json_integer_value(json_object_get(result, "x")), 1);
 		uint64_t now_us = clock_monotonic_us(&clock_system);
-		assert_true(fake_manager.last_deadline_us > now_us + 3 * US_PER_S);
-		assert_true(fake_manager.last_deadline_us <= now_us + 5 * US_PER_S);
+		assert_true(fake_manager.last_deadline_us > now_us + 3u * (uint64_t)US_PER_S);
+		assert_true(fake_manager.last_deadline_us <= now_us + 5u * (uint64_t)US_PER_S);
 		json_decref(result);
 		json_decref(body);
 	}

@@ -16,6 +16,13 @@
 
 static struct config config;
 
+/* NULL takes the variable away. These tests have one thread. */
+static void set_variable(const char *name, const char *value)
+{
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	assert_int_equal(value ? setenv(name, value, 1) : unsetenv(name), 0);
+}
+
 static enum err parse(const char *text, struct err_ctx *err)
 {
 	return config_parse(str_of(text), "m.cnf", &config, err);
@@ -181,8 +188,8 @@ static void test_secrets(void **state)
 	write_file(path, "from file \r\nsecond line\n", 0600);
 	(void)snprintf(text, sizeof(text), "[accounts]\nmanager-password-file = %s", path);
 	assert_int_equal(parse(text, NULL), ERR_OK);
-	assert_int_equal(setenv("MUSTER_REPLICATION_PASSWORD", "from environment", 1), 0);
-	assert_int_equal(unsetenv("MUSTER_MANAGER_PASSWORD"), 0);
+	set_variable("MUSTER_REPLICATION_PASSWORD", "from environment");
+	set_variable("MUSTER_MANAGER_PASSWORD", NULL);
 	assert_int_equal(config_load_secrets(&config, true, warn, NULL, &err), ERR_OK);
 	assert_string_equal(config.manager_password.text, "from file");
 	assert_string_equal(config.replication_password.text, "from environment");
@@ -199,11 +206,11 @@ static void test_secrets(void **state)
 		       path);
 	assert_string_equal(err.text, text);
 
-	assert_int_equal(unsetenv("MUSTER_REPLICATION_PASSWORD"), 0);
+	set_variable("MUSTER_REPLICATION_PASSWORD", NULL);
 	assert_int_equal(parse("[muster]", NULL), ERR_OK);
 	assert_int_equal(config_load_secrets(&config, false, warn, NULL, &err), ERR_OK);
 	assert_non_null(strstr(warned, "no password for account 'replication'"));
-	assert_int_equal(setenv("MUSTER_MANAGER_PASSWORD", "x", 1), 0);
+	set_variable("MUSTER_MANAGER_PASSWORD", "x");
 	assert_int_equal(config_load_secrets(&config, true, warn, NULL, &err), ERR_CONFIG);
 	assert_string_equal(err.text,
 			    "no password for account 'replication': set 'replication-password-file'"
@@ -218,10 +225,10 @@ static void test_files(void **state)
 	assert_string_equal(err.text, "/tmp/muster-none.cnf: No such file or directory");
 	assert_int_equal(config_load("/tmp", &config, &err), ERR_CONFIG);
 	assert_string_equal(err.text, "/tmp: Is a directory");
-	assert_int_equal(setenv("MUSTER_CONFIG", "/tmp/muster-none-2.cnf", 1), 0);
+	set_variable("MUSTER_CONFIG", "/tmp/muster-none-2.cnf");
 	assert_int_equal(config_load(NULL, &config, &err), ERR_CONFIG);
 	assert_non_null(strstr(err.text, "muster-none-2.cnf"));
-	assert_int_equal(unsetenv("MUSTER_CONFIG"), 0);
+	set_variable("MUSTER_CONFIG", NULL);
 }
 
 int main(void)

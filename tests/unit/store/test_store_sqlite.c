@@ -105,7 +105,7 @@ static void test_values_survive_reopening(void **state)
 	commit(store, put("group/a", "two"));
 	commit(store, put("group/b", ""));
 	assert_value(store, "group/a", "two", 2);
-	store = store_close(store);
+	(void)store_close(store);
 	store = open_store();
 	assert_value(store, "group/a", "two", 2);
 	assert_value(store, "group/b", "", 1);
@@ -341,7 +341,7 @@ static int on_a_small_disk(void)
 	    mount("tmpfs", folder, "tmpfs", 0, "size=512k") == 0) {
 		return fill_the_disk();
 	}
-	const struct rlimit limit = { 512 * 1024, 512 * 1024 };
+	const struct rlimit limit = { 512u << 10, 512u << 10 };
 	(void)signal(SIGXFSZ, SIG_IGN);
 	return setrlimit(RLIMIT_FSIZE, &limit) == 0 ? fill_the_disk() : 14;
 }
