@@ -44,7 +44,7 @@ struct dialect {
 	const char *read_only_sql; /* on */
 	const char *open_sql;	   /* off */
 	const char *executed_sql;  /* one row; all its columns together are what is executed */
-	const char *stop_sql;
+	const char *stop_sql;	   /* server_stop_replication() unless stop_replication is there */
 	const char *start_sql;
 	const char *stop_receiver_sql;
 	const char *start_receiver_sql;
@@ -68,6 +68,8 @@ struct dialect {
 				 uint64_t deadline_us, struct err_ctx *err);
 	enum err (*semisync_source_off)(struct conn *conn, uint64_t deadline_us,
 					struct err_ctx *err);
+	/* Stops all of replication, whatever the applier is in the middle of. May be NULL. */
+	enum err (*stop_replication)(struct conn *conn, uint64_t deadline_us, struct err_ctx *err);
 	/* Appends what repoints: everything between stop and start. `configured`: has a source. */
 	void (*repoint_sql)(struct conn *conn, const struct repoint_options *options,
 			    bool configured, struct buf *sql);

@@ -5,6 +5,7 @@
 #include "db/conn_text.h"
 #include "db/findings.h"
 #include "db/mysql_semisync.h"
+#include "db/mysql_stop.h"
 #include "db/status_read.h"
 
 enum {
@@ -265,6 +266,7 @@ const struct dialect dialect_mysql = {
 	.read_status = read_status,
 	.set_semisync = mysql_semisync_set,
 	.semisync_source_off = mysql_semisync_source_off,
+	.stop_replication = mysql_stop_replication,
 	.repoint_sql = repoint_sql,
 	.keep_read_only = keep_read_only,
 	.audit = audit,

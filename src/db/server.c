@@ -174,7 +174,11 @@ enum err server_stop_replication(struct conn *conn, uint64_t deadline_us, struct
 {
 	const struct dialect *dialect = NULL;
 	enum err rc = server_dialect(conn, &dialect, err);
-	return rc == ERR_OK ? run_sql(conn, dialect->stop_sql, deadline_us, err) : rc;
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	return dialect->stop_replication ? dialect->stop_replication(conn, deadline_us, err)
+					 : run_sql(conn, dialect->stop_sql, deadline_us, err);
 }
 
 enum err server_start_replication(struct conn *conn, uint64_t deadline_us, struct err_ctx *err)
@@ -189,7 +193,7 @@ enum err server_forget_source(struct conn *conn, uint64_t deadline_us, struct er
 	const struct dialect *dialect = NULL;
 	enum err rc = server_dialect(conn, &dialect, err);
 	if (rc == ERR_OK) {
-		rc = run_sql(conn, dialect->stop_sql, deadline_us, err);
+		rc = server_stop_replication(conn, deadline_us, err);
 	}
 	return rc == ERR_OK ? run_sql(conn, dialect->reset_sql, deadline_us, err) : rc;
 }
@@ -257,21 +261,18 @@ enum err server_repoint(struct conn *conn, const struct repoint_options *options
 	if (rc != ERR_OK || as_wanted) {
 		return rc;
 	}
-	if (options->semisync && !semisync) {
+	rc = server_stop_replication(conn, deadline_us, err);
+	if (rc == ERR_OK && options->semisync && !semisync) {
 		/* The plugin must be there before its flag can be set. Where it is, the source's flag is
 		 * left alone: to switch it off takes MySQL up to a second. */
 		const struct semisync_wanted loaded = { .replica = true };
-		rc = server_stop_replication(conn, deadline_us, err);
-		if (rc == ERR_OK) {
-			rc = dialect->set_semisync(conn, &loaded, deadline_us, err);
-		}
-		if (rc != ERR_OK) {
-			return rc;
-		}
+		rc = dialect->set_semisync(conn, &loaded, deadline_us, err);
+	}
+	if (rc != ERR_OK) {
+		return rc;
 	}
 	struct buf sql;
 	buf_init(&sql, CONN_SQL_BYTES_MAX);
-	buf_printf(&sql, "%s;", dialect->stop_sql);
 	dialect->repoint_sql(conn, options, configured, &sql);
 	buf_add_text(&sql, dialect->start_sql);
 	rc = buf_finish(&sql) == ERR_OK
