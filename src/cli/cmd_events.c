@@ -79,6 +79,19 @@ static enum err follow(struct request *request, const char *path)
 		       request->client.socket_path);
 }
 
+/* What took no time has no duration to show. */
+static void forget_zero_durations(json_t *events)
+{
+	size_t index;
+	json_t *event;
+	json_array_foreach(events, index, event)
+	{
+		if (json_number_value(json_object_get(event, "duration_ms")) <= 0) {
+			(void)json_object_del(event, "duration_ms");
+		}
+	}
+}
+
 static enum err list(struct request *request, const char *path)
 {
 	struct cli *cli = request->cli;
@@ -91,6 +104,7 @@ static enum err list(struct request *request, const char *path)
 		cli_print_json(cli, result);
 	} else {
 		const struct table_style style = { cli->term, cli->no_header, cli->wide };
+		forget_zero_durations(json_object_get(result, "events"));
 		table_print(&style, columns, COLUMN_COUNT, json_object_get(result, "events"),
 			    &cli->out);
 	}

@@ -173,7 +173,11 @@ static void add_loss(struct buf *out, const json_t *loss)
 	if (!json_is_object(loss)) {
 		return;
 	}
-	buf_printf(out, "  lost: %s%s%s\n", gtid[0] ? gtid : "nothing", note[0] ? "; " : "", note);
+	if (gtid[0]) {
+		buf_printf(out, "  lost: %s%s%s\n", gtid, note[0] ? "; " : "", note);
+	} else {
+		buf_printf(out, "  lost: %s\n", note[0] ? note : "nothing");
+	}
 }
 
 void view_change(struct cli *cli, const json_t *report)
