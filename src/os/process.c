@@ -64,7 +64,7 @@ static void child_signals(void)
 		(void)sigaction(i, &action, NULL);
 	}
 	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
 /* Runs in the new process: only what is safe after fork() of a program with threads. */
@@ -211,19 +211,16 @@ enum err process_spawn(const struct process_options *options, struct process_id 
 	if (!is_started || is_failed) {
 		return say_not_started(options, is_failed ? &failed : &started, err);
 	}
-	struct process_id id;
-	if (process_identify(started.pid, &id, NULL)) {
-		/* Ended already: nothing will ever match start time 0. */
-		id = (struct process_id){ .pid = started.pid };
-	}
-	*ret = id;
-	return ERR_OK;
+	/* Of one that has ended already the start time stays 0, which nothing ever matches. */
+	*ret = (struct process_id){ .pid = started.pid };
+	enum err rc = process_identify(started.pid, ret, NULL);
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
 enum err process_run(const struct process_options *options, uint64_t deadline_us,
 		     struct err_ctx *err)
 {
-	struct process_id id;
+	struct process_id id = { 0 };
 	int status = 0;
 	enum err rc = process_spawn(options, &id, err);
 	if (rc) {

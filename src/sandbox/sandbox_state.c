@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "os/env.h"
 
-enum { STATE_JSON_BYTES_MAX = 65536, PASSWORD_FILE_BYTES_MAX = 1024, NAMES_MAX = 1000 };
+enum { STATE_JSON_BYTES_MAX = 65536, PASSWORD_FILE_BYTES_MAX = 1024 };
 
 static const struct {
 	const char *user;
@@ -253,56 +253,32 @@ void sandbox_state_renumber(struct sandbox *sandbox, const char *name)
 	}
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	const char *const *left = a;
-	const char *const *right = b;
-	return strcmp(*left, *right);
-}
-
-static enum err read_names(DIR *folder, const char *base, const char **names, size_t *count)
-{
-	for (struct dirent *entry = readdir(folder); entry && *count < NAMES_MAX;
-	     entry = readdir(folder)) {
-		char marker[FILE_PATH_BYTES_MAX];
-		if (check_name(entry->d_name, NULL) ||
-		    file_path(marker, NULL, "%s/%s/%s", base, entry->d_name, SANDBOX_MARKER) ||
-		    !file_exists(marker)) {
-			continue;
-		}
-		names[(*count)++] = mem_dup_text(entry->d_name, strlen(entry->d_name));
-	}
-	return ERR_OK;
-}
-
 enum err sandbox_state_names(json_t **ret, struct err_ctx *err)
 {
 	char base[FILE_PATH_BYTES_MAX];
+	struct dirent **entries = NULL;
 	enum err rc = sandbox_state_base(base, err);
 	if (rc) {
 		return rc;
 	}
-	json_t *json = json_array();
-	DIR *folder = opendir(base);
-	if (!folder && errno != ENOENT) {
-		json_decref(json);
+	int count = scandir(base, &entries, NULL, alphasort);
+	if (count < 0 && errno != ENOENT) {
 		return err_set(err, ERR_IO, "cannot read '%s': %s", base, strerrordesc_np(errno));
 	}
-	if (folder) {
-		static const size_t row_bytes = sizeof(char *);
-		const char **names = mem_need(NAMES_MAX * row_bytes);
-		size_t count = 0;
-		rc = read_names(folder, base, names, &count);
-		qsort(names, count, row_bytes, compare_names);
-		for (size_t i = 0; i < count; i++) {
-			(void)json_array_append_new(json, json_string(names[i]));
-			mem_freep(&names[i]);
+	json_t *json = json_array();
+	for (int i = 0; i < count; i++) {
+		char marker[FILE_PATH_BYTES_MAX];
+		const char *name = entries[i]->d_name;
+		if (!check_name(name, NULL) &&
+		    !file_path(marker, NULL, "%s/%s/%s", base, name, SANDBOX_MARKER) &&
+		    file_exists(marker)) {
+			(void)json_array_append_new(json, json_string(name));
 		}
-		mem_freep(&names);
-		(void)closedir(folder);
+		mem_free(entries[i]);
 	}
+	mem_free(entries);
 	*ret = json;
-	return rc;
+	return ERR_OK;
 }
 
 enum err sandbox_state_find_server(const struct sandbox *sandbox, const char *name,
