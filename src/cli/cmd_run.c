@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,7 +28,7 @@ const struct option_row options_run[] = {
 	{ 0 },
 };
 
-enum { FOLDER_MODE = 0750 };
+enum { FOLDER_MODE = 0750, END_SECONDS = 10 };
 
 /* Everything that runs, in the order in which it is started; NULL: not there. */
 struct node {
@@ -210,15 +210,32 @@ static enum err start_all(struct node *node, struct cli *cli, const struct args 
 	return rc == ERR_OK ? start_api(node, &cli->err) : rc;
 }
 
-/* In the opposite order; what was not started is NULL. */
+/* In the opposite order; what was not started is NULL. The manager uses the proxy, and shuts its own door
+ * to the proxy's threads before it ends. */
 static void stop_all(struct node *node)
 {
 	node->api = api_stop(node->api);
-	/* The proxy's threads call into the manager through the door: it is shut first. */
-	atomic_store(&node->door.manager, NULL);
-	node->proxy = proxy_stop(node->proxy);
 	node->manager = manager_stop(node->manager);
+	node->proxy = proxy_stop(node->proxy);
 	node->store = store_close(node->store);
+}
+
+/* A call that still waits for a server must not hold up the end for minutes: every step is journalled,
+ * so that the next start goes on where this one stops. */
+static void on_alarm(int number)
+{
+	static const char line[] = "muster: not everything ended in time: ended at once\n";
+	(void)number;
+	ssize_t ignored = write(STDERR_FILENO, line, sizeof(line) - 1);
+	(void)ignored;
+	_exit(EXIT_FAILURE);
+}
+
+static void limit_the_end(void)
+{
+	const struct sigaction action = { .sa_handler = on_alarm };
+	check(sigaction(SIGALRM, &action, NULL) == 0);
+	(void)alarm(END_SECONDS);
 }
 
 /* The signals that end the program, for sigwait(); SIGHUP and SIGPIPE are ignored. Set before any thread
@@ -250,6 +267,7 @@ enum err cmd_run(struct cli *cli, const struct args *args)
 		log_event(&node.log, LOG_INFO, "run.ending", "a signal asked for the end",
 			  LOG_U64("signal", (uint64_t)which));
 	}
+	limit_the_end();
 	/* A second signal ends it at once. */
 	check(pthread_sigmask(SIG_UNBLOCK, &ends, NULL) == 0);
 	stop_all(&node);

@@ -1,9 +1,13 @@
 """A server that cannot be supervised must be refused with reason and remedy, and left as it was."""
 
 import concurrent.futures
+import os
+import pty
+import subprocess
 
 import pytest
 
+import sandbox as sandbox_module
 import servers
 from cli_node import ACCOUNTS, Node, free_port, one_line
 
@@ -192,6 +196,17 @@ def test_adopting_tells_first_and_needs_a_yes(place):
     assert str(replica.value("SELECT @@read_only")) == "1"
 
 
+def answer_a_question(node, answer):
+    """Asks for a failover at a terminal; the exit status."""
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, f"{answer}\n".encode())
+    with open(keyboard, "rb", buffering=0), open(terminal, "rb", buffering=0) as stdin:
+        command = [sandbox_module.muster_program(), "failover", "--socket", str(node.socket)]
+        done = subprocess.run(command, stdin=stdin, capture_output=True, text=True, check=False)
+    assert "Fail over? [y/N]" in done.stderr
+    return done.returncode
+
+
 def test_a_group_from_its_making_to_its_last_switchover(place):
     node = place.node.start()
     first, second, third = place.make(3)
@@ -224,6 +239,8 @@ def test_a_group_from_its_making_to_its_last_switchover(place):
     )
     done = node.muster("failover")
     assert done.returncode == 4 and "Nothing is changed without --yes." in done.stderr
+    assert answer_a_question(node, "n") == 4
+    assert node.json("status", "shop")["epoch"] == 2
     report = node.json("failover", "--yes", "--timeout", "20")["report"]
     assert (report["kind"], report["to"]) == ("failover", "s1")
     assert report["loss"]["gtid"] == ""
