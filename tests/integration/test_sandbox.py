@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 
 import pymysql
@@ -216,8 +217,8 @@ def test_an_unprivileged_user_can_have_one(tmp_path, flavor):
 
 @pytest.mark.parametrize("flavor", FLAVORS)
 def test_a_killed_primary_comes_back_with_every_row(place, flavor):
-    """Crash recovery may take back the newest commits of the dead primary, acknowledged ones too: it
-    must fetch them again from the others, although it wrote them itself."""
+    """Crash recovery may take back the newest commits of the dead primary, acknowledged ones too:
+    it must fetch them again from the others, although it wrote them itself."""
     place.run("up", "one", *binaries(flavor))
     with place.connect("one") as connection, connection.cursor() as cursor:
         cursor.execute("CREATE DATABASE t")
@@ -236,6 +237,55 @@ def test_a_killed_primary_comes_back_with_every_row(place, flavor):
             for name, port in place.ports("one").items()
         }
         assert len(set(counts.values())) == 1, counts
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_what_nobody_acknowledged_is_taken_back(place, flavor):
+    """A commit that waited for its acknowledgement when the primary died is on its disk only: it
+    must not keep the server out of the group, nor come back to life."""
+    place.run("up", "one", *binaries(flavor))
+    with place.connect("one") as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE t")
+        cursor.execute("CREATE TABLE t.a (id INT PRIMARY KEY, words TEXT)")
+        cursor.execute("INSERT INTO t.a VALUES (1, '')")
+    place.wait_healthy("one")
+    place.run("stop", "one", "muster")
+    for name in ("db2", "db3"):
+        place.run("kill", "one", name)
+    writer = threading.Thread(
+        target=write_and_wait_in_vain, args=(place, place.ports("one")["db1"])
+    )
+    writer.start()
+    log = place.folder / "one" / "db1" / "data" / "binlog.000001"
+    wait_for(lambda: b"never acknowledged" in log.read_bytes())
+    place.run("kill", "one", "db1")
+    writer.join()
+    for name in ("db2", "db3"):
+        place.run("start", "one", name)
+    place.run("cont", "one", "muster")
+    with place.connect("one") as connection, connection.cursor() as cursor:
+        cursor.execute("INSERT INTO t.a VALUES (3, '')")
+    rows = place.json("start", "one")["servers"]
+    row = next(row for row in rows if row["server"] == "db1")
+    assert row["started"] and row["rewound"]
+    if flavor == "mysql":
+        assert row["taken_back"] == 1 and row["removed"]
+    place.wait_healthy("one")
+    for port in place.ports("one").values():
+        assert query(place, "one", port, "SELECT id FROM t.a ORDER BY id") == ((1,), (3,))
+
+
+def write_and_wait_in_vain(place, port):
+    with pytest.raises(pymysql.err.MySQLError):
+        with place.connect("one", port) as connection, connection.cursor() as cursor:
+            cursor.execute("INSERT INTO t.a VALUES (2, 'never acknowledged')")
+
+
+def wait_for(condition):
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 def test_a_reset_server_gets_everything_again(place):
