@@ -51,7 +51,9 @@ MUST_CHECK enum err accounts_add(struct accounts *accounts, const struct account
 /* Brings the rows into the servers' matching order; from here on the snapshot is read only. */
 void accounts_seal(struct accounts *accounts);
 
+/* What the greeting is to say; lives as long as the snapshot. */
 const struct accounts_facts *accounts_get_facts(const struct accounts *accounts);
+/* The number of rows. */
 size_t accounts_count(const struct accounts *accounts);
 
 /* The row that a server would use for `user` from `address` (an IP address as text, without the

@@ -34,4 +34,5 @@ void refusal_add(struct buf *out, uint8_t *sequence, enum refusal refusal, const
 /* The payload alone, with its SQLSTATE. */
 void refusal_write(struct buf *out, enum refusal refusal, const char *detail, bool with_state);
 
+/* The row's error number. */
 uint16_t refusal_errno(enum refusal refusal);

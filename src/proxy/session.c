@@ -293,7 +293,7 @@ bool session_preopen(struct session *session)
 	if (session->upstream || session->phase != SESSION_IDLE) {
 		return true;
 	}
-	if (worker->connecting_count >= WORKER_LOGINS_MAX) {
+	if (worker->connecting_count >= WORKER_PREOPENS_MAX) {
 		return false;
 	}
 	struct routing_answer answer = session_route(session);
@@ -302,6 +302,22 @@ bool session_preopen(struct session *session)
 		count_read(session);
 	}
 	return true;
+}
+
+/* A reader on a server that has been taken out may end what it does there, for a while. */
+static void plan_leave(struct session *session)
+{
+	const struct upstream *upstream = session->upstream;
+	const struct route *route = &session->worker->target->route;
+	session->leave_us = 0;
+	if (session->role == PROXY_READS && upstream && !upstream->as_primary &&
+	    (upstream->server >= route->server_count ||
+	     (upstream->server != route->primary &&
+	      !route->servers[upstream->server].serves_reads))) {
+		session->leave_us =
+			session->worker->now_us + (uint64_t)SESSION_LEAVE_MS * US_PER_MS;
+		session->worker->readers_leave = true;
+	}
 }
 
 void session_reroute(struct session *session)
@@ -325,7 +341,17 @@ void session_reroute(struct session *session)
 	    upstream->server == session->worker->target->route.primary) {
 		upstream->as_primary = true;
 	}
+	plan_leave(session);
 	count_open(session);
+}
+
+void session_leave(struct session *session)
+{
+	bool waits = session->phase == SESSION_REPLY && !session->command.visible;
+	if (waits || session->phase == SESSION_SEND) {
+		session_lose_upstream(session, true);
+		session_run(session);
+	}
 }
 
 /* Takes one step; true when another may follow at once. */

@@ -23,7 +23,7 @@ enum {
 	SESSION_PREFIX_BYTES = 65536,	      /* of such a command, what is looked at */
 	SESSION_LOGIN_MS_MAX = 10000,
 	SESSION_RETRY_MS = 10, /* between two attempts to reach a server for a waiting statement */
-	SESSION_RETRIES_PER_TURN = 64,
+	SESSION_LEAVE_MS = 5000, /* for a reader's answer from a server that was taken out */
 };
 
 enum session_phase {
@@ -110,6 +110,7 @@ struct session {
 	bool counted_held;     /* in worker->held_count, on worker->held */
 	size_t counted_bytes;  /* in worker->held_bytes */
 	bool transaction_lost; /* the next statement is told */
+	uint64_t leave_us;     /* 0, or when a reader gives its server up */
 	uint32_t lost;	       /* enum state_loss bits: the next statement is told */
 	char lost_server[ROUTE_HOST_BYTES_MAX];
 };
@@ -126,6 +127,9 @@ void session_close(struct session *session);
 
 /* The route in force has changed. */
 void session_reroute(struct session *session);
+
+/* Gives up a server that was taken out of rotation and hasn't answered since. */
+void session_leave(struct session *session);
 
 /* Connects in the background where the next statement will go. false: too many are under way. */
 bool session_preopen(struct session *session);

@@ -15,6 +15,7 @@
 
 enum {
 	WORKER_IDLE_MS = 1000, /* the longest sleep */
+	WORKER_TIMER_MS = 5,   /* between two looks at what waits */
 	WORKER_TROUBLE_US = 1000,
 	WORKER_ACCEPT_PAUSE_US = 100 * 1000, /* after file descriptors have run out */
 };
@@ -121,6 +122,7 @@ static void apply_target(struct worker *worker, struct target *target)
 		session_reroute(LIST_ENTRY(link, struct session, link));
 	}
 	worker->preopen_wanted = true;
+	worker->timers_due_us = 0;
 }
 
 static void take_mail(struct worker *worker)
@@ -150,7 +152,7 @@ static void take_mail(struct worker *worker)
 /* Moves idle sessions to where their next statement will go, after those that wait already. */
 static void preopen(struct worker *worker)
 {
-	if (!worker->preopen_wanted || worker->held_count > worker->connecting_count) {
+	if (!worker->preopen_wanted) {
 		return;
 	}
 	LIST_EACH (&worker->sessions, link) {
@@ -191,12 +193,38 @@ static void end_late_connects(struct worker *worker)
 	}
 }
 
-static void retry_held(struct worker *worker)
+/* Readers whose server was taken out of rotation, and whose statement hasn't got an answer since. */
+static void move_readers(struct worker *worker)
 {
-	LIST_EACH (&worker->held, link) {
-		struct session *session = LIST_ENTRY(link, struct session, held_link);
-		session_run(session);
+	bool any = false;
+	if (!worker->readers_leave) {
+		return;
 	}
+	LIST_EACH (&worker->sessions, link) {
+		struct session *session = LIST_ENTRY(link, struct session, link);
+		if (session->leave_us && session->leave_us <= worker->now_us) {
+			session->leave_us = 0;
+			session_leave(session);
+		}
+		any |= session->phase != SESSION_DEAD && session->leave_us;
+	}
+	worker->readers_leave = any;
+}
+
+/* What waits for a time to come, rather than for an event: looked at all together, now and then. */
+static void run_timers(struct worker *worker)
+{
+	if (worker->now_us < worker->timers_due_us) {
+		return;
+	}
+	worker->timers_due_us = worker->now_us + (uint64_t)WORKER_TIMER_MS * US_PER_MS;
+	end_late_logins(worker);
+	end_late_connects(worker);
+	LIST_EACH (&worker->held, link) {
+		session_run(LIST_ENTRY(link, struct session, held_link));
+	}
+	move_readers(worker);
+	preopen(worker);
 }
 
 static void run_ready(struct worker *worker)
@@ -218,8 +246,8 @@ static int sleep_ms(const struct worker *worker)
 		return 0;
 	}
 	if (!list_is_empty(&worker->held) || !list_is_empty(&worker->connecting) ||
-	    worker->preopen_wanted) {
-		return SESSION_RETRY_MS;
+	    worker->preopen_wanted || worker->readers_leave) {
+		return WORKER_TIMER_MS;
 	}
 	return WORKER_IDLE_MS;
 }
@@ -276,10 +304,7 @@ static void *run(void *arg)
 		}
 		take_mail(worker);
 		run_ready(worker);
-		end_late_logins(worker);
-		end_late_connects(worker);
-		retry_held(worker);
-		preopen(worker);
+		run_timers(worker);
 		free_dying(worker);
 		publish_status(worker);
 	}

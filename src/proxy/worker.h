@@ -23,7 +23,8 @@ enum {
 	WORKER_SCRATCH_BYTES = 65536,
 	WORKER_EVENTS_PER_TURN = 64,
 	WORKER_ACCEPTS_PER_TURN = 32,
-	WORKER_LOGINS_MAX = 64,		   /* to servers, at once */
+	WORKER_LOGINS_MAX = 256,	   /* to servers, at once */
+	WORKER_PREOPENS_MAX = 64,	   /* of them for sessions that don't wait yet */
 	WORKER_HELD_BYTES_MAX = 256 << 20, /* statements in memory, all sessions of a worker */
 };
 
@@ -102,6 +103,8 @@ struct worker {
 	uint64_t avoid_until_us[ROUTE_SERVERS_MAX];  /* refused a connection lately */
 	uint64_t trouble_told_us[ROUTE_SERVERS_MAX]; /* last report, by server */
 	size_t held_bytes;
+	uint64_t timers_due_us;
+	bool readers_leave;	  /* some session has leave_us */
 	bool preopen_wanted;	  /* idle sessions may have to be moved in the background */
 	uint64_t malformed_count; /* clients that were closed for what they sent */
 	uint8_t *scratch;	  /* [WORKER_SCRATCH_BYTES], for the length of one call */

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
+
 enum { LINE_BYTES_MAX = 65536, PARAMS_MAX = 8, VALUE_BYTES_MAX = 65536 };
 
 struct client {
@@ -70,15 +72,28 @@ static void prepare(struct client *client, const char *sql)
 	(void)printf("ok %lu\n", mysql_stmt_param_count(client->stmt));
 }
 
+/* Takes the numbers of a line, up to `max` of them; returns how many there were. */
+static unsigned take_values(struct client *client, const char *text, unsigned max)
+{
+	struct str rest = str_of(text);
+	struct str word;
+	unsigned count = 0;
+	while (count < max && str_next(&rest, ' ', &word)) {
+		uint64_t value = 0;
+		if (str_parse_u64(word, 0, INT64_MAX, &value) == ERR_OK) {
+			client->values[count++] = (long long)value;
+		}
+	}
+	return count;
+}
+
 static void bind(struct client *client, const char *text)
 {
-	char *end = NULL;
 	memset(client->params, 0, sizeof(client->params));
-	for (client->param_count = 0; *text && client->param_count < PARAMS_MAX; text = end) {
-		client->values[client->param_count] = strtoll(text, &end, 10);
-		client->params[client->param_count].buffer_type = MYSQL_TYPE_LONGLONG;
-		client->params[client->param_count].buffer = &client->values[client->param_count];
-		client->param_count++;
+	client->param_count = take_values(client, text, PARAMS_MAX);
+	for (unsigned i = 0; i < client->param_count; i++) {
+		client->params[i].buffer_type = MYSQL_TYPE_LONGLONG;
+		client->params[i].buffer = &client->values[i];
 	}
 	if (mysql_stmt_bind_param(client->stmt, client->params)) {
 		say_error(mysql_stmt_errno(client->stmt), mysql_stmt_error(client->stmt));
@@ -90,10 +105,7 @@ static void bind(struct client *client, const char *text)
 /* The same parameters with other values: the library doesn't send their types again. */
 static void again(struct client *client, const char *text)
 {
-	char *end = NULL;
-	for (unsigned i = 0; i < client->param_count && *text; i++, text = end) {
-		client->values[i] = strtoll(text, &end, 10);
-	}
+	(void)take_values(client, text, client->param_count);
 	execute(client);
 }
 
@@ -173,7 +185,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
-	unsigned port = (unsigned)strtoul(argv[1], NULL, 10);
+	uint32_t port = 0;
+	if (str_parse_u32(str_of(argv[1]), 1, UINT16_MAX, &port) != ERR_OK) {
+		return 2;
+	}
 	if (!mysql_real_connect(client.mysql, "127.0.0.1", argv[2], argv[3], "app", port, NULL,
 				0)) {
 		say_error(mysql_errno(client.mysql), mysql_error(client.mysql));
