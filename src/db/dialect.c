@@ -8,7 +8,7 @@ struct row {
 };
 
 static const struct row rows[] = {
-#define X(symbol, name, mark, oldest) { &symbol, name, mark, oldest },
+#define X(symbol, name, mark, oldest) { &(symbol), name, mark, oldest },
 #include "db/dialects.def"
 #undef X
 };

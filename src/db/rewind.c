@@ -49,18 +49,19 @@ static enum err map_open(const char *path, struct map *ret, struct err_ctx *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
-		return err_set(err, ERR_IO, "'%s' cannot be opened: %s", path, strerror(errno));
+		return err_set(err, ERR_IO, "'%s' cannot be opened: %s", path,
+			       strerrordesc_np(errno));
 	}
 	struct stat st;
 	enum err rc = ERR_OK;
 	*ret = (struct map){ .ptr = NULL };
 	if (fstat(fd, &st) != 0) {
-		rc = err_set(err, ERR_IO, "'%s' cannot be read: %s", path, strerror(errno));
+		rc = err_set(err, ERR_IO, "'%s' cannot be read: %s", path, strerrordesc_np(errno));
 	} else if (st.st_size > 0) {
 		void *memory = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 		if (memory == MAP_FAILED) {
 			rc = err_set(err, ERR_IO, "'%s' cannot be mapped: %s", path,
-				     strerror(errno));
+				     strerrordesc_np(errno));
 		} else {
 			*ret = (struct map){ .ptr = memory, .len = (size_t)st.st_size };
 		}
@@ -81,14 +82,14 @@ static enum err check_stopped(const char *datadir, struct err_ctx *err)
 		return err_set(err, ERR_REFUSED,
 			       "'%s' cannot be opened (%s): not a data directory "
 			       "that can be judged",
-			       path, strerror(errno));
+			       path, strerrordesc_np(errno));
 	}
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int rc = fcntl(fd, F_GETLK, &lock);
 	(void)close(fd);
 	if (rc != 0) {
 		return err_set(err, ERR_IO, "lock on '%s' cannot be read: %s", path,
-			       strerror(errno));
+			       strerrordesc_np(errno));
 	}
 	if (lock.l_type != F_UNLCK) {
 		return err_set(err, ERR_REFUSED, "the server runs (process %ld holds '%s')",
@@ -101,7 +102,7 @@ static enum err check_stopped(const char *datadir, struct err_ctx *err)
 static enum err last_file(const struct rewind_options *options, char *to, size_t to_bytes,
 			  struct err_ctx *err)
 {
-	struct map index;
+	struct map index = { .ptr = NULL };
 	enum err rc = map_open(options->index_path, &index, err);
 	if (rc != ERR_OK) {
 		return rc;
@@ -316,7 +317,8 @@ static enum err save_tail(const struct rewind_options *options, const struct map
 	int fd = open(options->tail_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0) {
 		return err_set(err, errno == EEXIST ? ERR_EXISTS : ERR_IO,
-			       "'%s' cannot be made: %s", options->tail_path, strerror(errno));
+			       "'%s' cannot be made: %s", options->tail_path,
+			       strerrordesc_np(errno));
 	}
 	enum err rc = write_all(fd, map->ptr + offset, map->len - (size_t)offset);
 	if (rc == ERR_OK && fsync(fd) != 0) {
@@ -332,7 +334,7 @@ static enum err save_tail(const struct rewind_options *options, const struct map
 		int why = errno;
 		(void)unlink(options->tail_path);
 		return err_set(err, rc, "'%s' cannot be written: %s", options->tail_path,
-			       strerror(why));
+			       strerrordesc_np(why));
 	}
 	return ERR_OK;
 }
@@ -341,12 +343,13 @@ static enum err cut(const char *path, uint64_t offset, struct err_ctx *err)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0) {
-		return err_set(err, ERR_IO, "'%s' cannot be opened: %s", path, strerror(errno));
+		return err_set(err, ERR_IO, "'%s' cannot be opened: %s", path,
+			       strerrordesc_np(errno));
 	}
 	int failed = ftruncate(fd, (off_t)offset) != 0 || fsync(fd) != 0;
 	int why = errno;
 	(void)close(fd);
-	return failed ? err_set(err, ERR_IO, "'%s' cannot be cut: %s", path, strerror(why))
+	return failed ? err_set(err, ERR_IO, "'%s' cannot be cut: %s", path, strerrordesc_np(why))
 		      : ERR_OK;
 }
 

@@ -71,7 +71,7 @@ static void every_dialect_is_complete(void **state)
 {
 	(void)state;
 	static const struct dialect *const all[] = {
-#define X(symbol, name, mark, oldest) &symbol,
+#define X(symbol, name, mark, oldest) &(symbol),
 #include "db/dialects.def"
 #undef X
 	};
