@@ -33,7 +33,7 @@ enum err account_read(struct conn *conn, uint64_t deadline_us, struct accounts *
 	struct accounts *accounts = accounts_new(&facts);
 	rc = server_read_accounts(conn, deadline_us, add_one, accounts, err);
 	if (rc != ERR_OK) {
-		accounts = accounts_unref(accounts);
+		(void)accounts_unref(accounts);
 		return rc;
 	}
 	accounts_seal(accounts);

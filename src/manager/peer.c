@@ -148,7 +148,7 @@ static bool contact(struct peer *peer, struct watch *watch)
 	enum err rc =
 		server_read_status(watch->conn, probe_deadline_us(peer), &sighting->status, &err);
 	if (rc != ERR_OK) {
-		sighting = sighting_free(sighting);
+		(void)sighting_free(sighting);
 		reach = conn_reach(watch->conn);
 		if (!conn_is_usable(watch->conn)) {
 			watch->conn = conn_close(watch->conn);
@@ -207,7 +207,7 @@ static void watch_main(void *arg)
 		if (!atomic_load(&peer->stopping)) {
 			uint32_t misses = watch.misses;
 			wait_for_next(peer, &watch, wait_ms(peer, &watch, answered));
-			check_slow(watch.misses >= misses);
+			check(watch.misses >= misses);
 		}
 	}
 	watch.conn = conn_close(watch.conn);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/str.h"
 #include "decide/facts.h"
 
 static enum route_writes writes_of(enum group_state state)
@@ -64,9 +65,20 @@ void publish_route(const struct record *record, const struct observation *seen,
 	}
 }
 
+static bool server_differs(const struct route_server *a, const struct route_server *b)
+{
+	return !str_equal(str_of(a->name), str_of(b->name)) ||
+	       !str_equal(str_of(a->host), str_of(b->host)) || a->port != b->port ||
+	       a->weight != b->weight || a->serves_reads != b->serves_reads;
+}
+
 bool publish_differs(const struct route *a, const struct route *b)
 {
-	struct route same = *b;
-	same.revision = a->revision;
-	return memcmp(a, &same, sizeof(same)) != 0;
+	bool differs = !str_equal(str_of(a->group), str_of(b->group)) || a->epoch != b->epoch ||
+		       a->writes != b->writes || a->primary != b->primary ||
+		       a->server_count != b->server_count;
+	for (uint32_t i = 0; !differs && i < a->server_count; i++) {
+		differs = server_differs(&a->servers[i], &b->servers[i]);
+	}
+	return differs;
 }

@@ -34,7 +34,8 @@ void report_mark(struct report *report, enum report_phase phase, uint64_t now_us
 
 static json_t *milliseconds(uint64_t us)
 {
-	return json_real((double)(us / 10) / 100.0);
+	uint64_t hundredths = us / 10;
+	return json_real((double)hundredths / 100.0);
 }
 
 static json_t *phases_to_json(const struct report *report, uint64_t *ret_total_us)

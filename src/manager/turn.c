@@ -460,7 +460,7 @@ static void pace(struct group *group, const struct turn_context *context)
 		       group->record.state == GROUP_REFUSED || group->record.state == GROUP_FORMING;
 	uint64_t left_us = group->tense_until_us > now_us ? group->tense_until_us - now_us : 0;
 	uint32_t interval_ms = context->options->probe_interval_ms;
-	if (left_us > 2 * US_PER_S) {
+	if (left_us > (uint64_t)2 * US_PER_S) {
 		interval_ms = TENSE_FIRST_MS;
 	} else if (left_us > 0 || !resting || !group->healthy_told) {
 		interval_ms = TENSE_NEXT_MS;

@@ -51,7 +51,7 @@ static void set_option(int fd, int level, int option, int value)
 enum err net_listen(const char *host, uint16_t port, bool reuse_port, int *ret_fd,
 		    struct err_ctx *err)
 {
-	struct net_address address;
+	struct net_address address = { 0 };
 	enum err rc = resolve(host, port, AI_PASSIVE, &address, err);
 	if (rc) {
 		return rc;

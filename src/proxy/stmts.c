@@ -42,11 +42,11 @@ struct stmt *stmts_add(struct stmts *stmts, struct str sql)
 	stmt->id = ++stmts->id_last;
 	if (sql.ptr && sql.len <= STMTS_TEXT_BYTES_MAX - stmts->text_bytes) {
 		stmt->sql = mem_try(sql.len + 1);
-	}
-	if (stmt->sql) {
-		memcpy(stmt->sql, sql.ptr, sql.len);
-		stmt->sql_bytes = sql.len;
-		stmts->text_bytes += sql.len;
+		if (stmt->sql) {
+			memcpy(stmt->sql, sql.ptr, sql.len);
+			stmt->sql_bytes = sql.len;
+			stmts->text_bytes += sql.len;
+		}
 	}
 	stmts->items[stmts->count++] = stmt;
 	return stmt;
