@@ -269,6 +269,7 @@ enum err proxy_start(const struct proxy_options *options, struct proxy **ret, st
 	proxy->shared.options = *options;
 	proxy->shared.options.listeners = NULL; /* the caller's memory */
 	proxy->shared.worker_count = proxy->worker_count;
+	proxy->shared.workers = proxy->workers;
 	proxy->shared.secrets = secrets_new();
 	check(pthread_mutex_init(&proxy->mutex, NULL) == 0);
 	check(pthread_cond_init(&proxy->work, NULL) == 0);

@@ -16,7 +16,6 @@ enum {
 	SESSION_OUT_BYTES_MAX =
 		4 << 20, /* a reply's piece, a greeting, errors: never whole results */
 	SESSION_STEPS_PER_TURN = 64,
-	SESSION_ID_FIRST = 0x40000000, /* far from the ids that servers give */
 };
 
 static void on_event(struct watch *watch, uint32_t epoll_events)
@@ -186,6 +185,7 @@ void session_close(struct session *session)
 	list_remove(&session->ready_link);
 	list_remove(&session->link);
 	transport_close(&session->io, false);
+	names_remove(&worker->names, session->id);
 	buf_fini(&session->in);
 	count_bytes(session);
 	worker->session_count--;

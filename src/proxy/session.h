@@ -18,6 +18,7 @@
 #include "wire/packet.h"
 
 enum {
+	SESSION_ID_FIRST = 0x40000000, /* far from the ids that servers give */
 	SESSION_READ_BYTES = 16384,
 	SESSION_RETAINED_BYTES_MAX = 1 << 20, /* longer commands stream through, unkept */
 	SESSION_PREFIX_BYTES = 65536,	      /* of such a command, what is looked at */
@@ -58,6 +59,7 @@ struct session_command {
 	struct statement statement;
 	struct stmt *stmt;   /* of the COM_STMT commands */
 	bool in_transaction; /* when it was sent */
+	uint32_t killed_id;  /* session that a KILL is to end; 0: none */
 	uint64_t since_us;   /* when it came */
 	uint64_t retry_us;   /* not before */
 	struct buf error;    /* payload of the ERR to send once the rest is discarded */

@@ -3,6 +3,7 @@
 
 #include "base/cursor.h"
 #include "proxy/session.h"
+#include "proxy/session_kill.h"
 
 enum { ERRNO_DEADLOCK = 1213 };
 
@@ -132,6 +133,7 @@ void session_effect_success(struct session *session)
 void session_effect_failure(struct session *session, unsigned server_errno)
 {
 	struct session_command *command = &session->command;
+	session_kill_failed(session);
 	/* An ERR carries no status. A deadlock is the one error that always ends the transaction. */
 	if (server_errno == ERRNO_DEADLOCK) {
 		session->state.in_transaction = false;

@@ -154,6 +154,10 @@ void session_lose_upstream(struct session *session, bool reset)
 	bool was_in_transaction = session->state.in_transaction;
 	(void)snprintf(session->lost_server, sizeof(session->lost_server), "%.200s:%u",
 		       upstream->host, (unsigned)upstream->port);
+	if (names_is_killed(&session->worker->names, session->id, upstream->thread_id)) {
+		session_close(session); /* that is what KILL asked for */
+		return;
+	}
 	session->lost |= session->state.losses;
 	session->state.losses = 0;
 	session->state.in_transaction = false;

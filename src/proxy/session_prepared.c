@@ -6,6 +6,7 @@
 #include "base/cursor.h"
 #include "proxy/session.h"
 #include "proxy/session_command.h"
+#include "proxy/session_kill.h"
 
 enum {
 	ID_AT = PACKET_HEADER_BYTES + 1, /* in COM_STMT_*, from the start of the frame */
@@ -86,6 +87,7 @@ bool session_begin_send(struct session *session)
 	struct session_command *command = &session->command;
 	command->in_transaction = session->state.in_transaction;
 	command->sent_bytes = 0;
+	session_translate_kill(session);
 	if (command->stmt) {
 		write_u32(session->in.ptr + ID_AT, command->stmt->server_id);
 		if (command->type == COMMAND_STMT_EXECUTE && !fit_execute(session)) {

@@ -202,6 +202,7 @@ void statement_judge(struct str text, bool whole, struct sql_mode mode, struct s
 		.kind = whole ? kind_of(&info, &opening.first) : OUTCOME_MAY_COMMIT,
 		.single = whole && info.statements == 1 && !(info.flags & several),
 		.infile = (info.flags & SQL_FLAG_LOAD_LOCAL) != 0,
+		.kills = info.statements == 1 && (info.flags & SQL_FLAG_KILL),
 		.explains_changes = whole && !(info.flags & (several | SQL_FLAG_OPAQUE)),
 	};
 	ret->sets_literals = whole && (info.flags & SQL_FLAG_USER_VARIABLE_SET) &&

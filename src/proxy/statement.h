@@ -19,6 +19,7 @@ struct statement {
 	bool infile; /* LOAD DATA LOCAL: the server may ask for a file */
 	bool explains_changes; /* a change of state that the server reports follows from the text */
 	bool sets_literals;    /* SET @a = literal, ...: statement_keep_literals() */
+	bool kills;	       /* KILL: names a connection by its number */
 	uint32_t losses;  /* enum state_loss bits: what it sets up that can't be set up again */
 	uint32_t regains; /* and what it ends */
 };

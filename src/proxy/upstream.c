@@ -190,6 +190,7 @@ static enum upstream_progress take_greeting(struct upstream *upstream, struct st
 	}
 	upstream->caps = login.caps;
 	upstream->thread_id = greeting.connection_id;
+	names_set(&upstream->worker->names, session->id, greeting.connection_id);
 	rc = server_auth_begin(&upstream->auth, &greeting, &login, session->plugin,
 			       session->credential, &upstream->out, &upstream->sequence, &err);
 	if (rc) {

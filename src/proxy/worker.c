@@ -64,6 +64,7 @@ enum err worker_init(struct worker *worker, struct worker_shared *shared, uint32
 	worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	worker->wake.on_event = on_wake;
 	worker->scratch = mem_need(WORKER_SCRATCH_BYTES);
+	names_init(&worker->names);
 	list_init(&worker->sessions);
 	list_init(&worker->logins);
 	list_init(&worker->held);
@@ -336,6 +337,9 @@ void worker_fini(struct worker *worker)
 	}
 	if (worker->wake_fd > 0) {
 		(void)close(worker->wake_fd);
+	}
+	if (worker->scratch) {
+		names_fini(&worker->names);
 	}
 	worker->scratch = mem_free(worker->scratch);
 }

@@ -13,6 +13,7 @@
 
 #include "base/list.h"
 #include "proxy/accounts.h"
+#include "proxy/names.h"
 #include "proxy/proxy.h"
 #include "proxy/secrets.h"
 #include "proxy/target.h"
@@ -46,6 +47,7 @@ struct worker_shared {
 	struct secrets *secrets;
 	struct auth_sha2_rsa *key;
 	atomic_uint session_count;
+	struct worker *workers; /* [worker_count] */
 };
 
 /* What others see of a worker. */
@@ -109,6 +111,7 @@ struct worker {
 	uint64_t malformed_count; /* clients that were closed for what they sent */
 	uint8_t *scratch;	  /* [WORKER_SCRATCH_BYTES], for the length of one call */
 	struct worker_status status;
+	struct names names; /* has a lock of its own */
 };
 
 /* Prepares the loop (epoll, eventfd). Errors: ERR_IO. */

@@ -300,3 +300,29 @@ def test_session_tracking_is_the_clients_own(proxy):
     run(conn, "SET SESSION session_track_system_variables='time_zone'")
     run(conn, "SET time_zone='+05:00'")
     assert one(conn, "SELECT 1") == 1
+
+
+def test_kill_by_the_ids_clients_know(proxy, server):
+    """Drivers cancel a statement by KILL QUERY with the id from the greeting."""
+    killer = proxy.connect(database="app")
+    for _ in range(4):  # sessions are spread over workers
+        victim = proxy.connect(database="app")
+        box = []
+        thread = threading.Thread(target=lambda v=victim, b=box: b.append(errno_of(
+            lambda: run(v, "SELECT COUNT(*) FROM information_schema.columns a, information_schema.columns b,"
+                           " information_schema.columns c"))))
+        thread.start()
+        wait_until(lambda: server.value("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE"
+                                        " '%columns c' AND info NOT LIKE '%processlist%'") == 1, "it runs")
+        run(killer, f"KILL QUERY {victim.thread_id()}")
+        thread.join(20)
+        assert box == [1317]
+        assert one(victim, "SELECT 1") == 1
+        run(killer, f"kill {victim.thread_id()}")
+        assert errno_of(lambda v=victim: run(v, "SELECT 1")) in (2013, 2006, 1317)
+    assert errno_of(lambda: run(killer, "KILL 1099999999")) == 1094
+    if server.mysql:
+        return  # MySQL 9 has no COM_PROCESS_KILL
+    other = proxy.connect(database="app")
+    killer.kill(other.thread_id())
+    assert errno_of(lambda: run(other, "SELECT 1")) in (2013, 2006, 1317)
