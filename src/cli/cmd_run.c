@@ -254,7 +254,7 @@ enum err cmd_run(struct cli *cli, const struct args *args)
 	sigset_t ends;
 	int which = 0;
 	CLEANUP(mem_freep) struct config *config = mem_need(sizeof(*config));
-	struct node node = { .config = config };
+	struct node node = { .config = config, .door = { .mutex = PTHREAD_MUTEX_INITIALIZER } };
 	set_signals(&ends);
 	enum err rc = start_all(&node, cli, args);
 	if (rc == ERR_OK) {

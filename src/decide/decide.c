@@ -154,6 +154,7 @@ static void act_on_server(struct record *record, const struct observation *seen,
 		return;
 	}
 	ret->changed = true;
+	ret->acted |= 1u << server;
 }
 
 /* All servers but the primary, by the second table. */

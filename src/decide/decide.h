@@ -18,6 +18,7 @@ struct decision {
 	const char *steps_why[SERVERS_MAX];
 	const struct server_rule
 		*server_rules[SERVERS_MAX]; /* rows that matched; NULL: not looked at */
+	uint32_t acted;			    /* bit i: the row of server i changed the record */
 	const char *promise_why; /* why sync set or acks changed without a row; NULL: they didn't */
 };
 

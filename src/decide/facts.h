@@ -38,6 +38,7 @@ struct facts {
 	char missing[240];
 };
 
+/* What is proven about the group at this moment; *ret is written whole. */
 void facts_find(const struct record *record, const struct observation *seen,
 		const struct decide_options *options, uint64_t now_us, struct facts *ret);
 

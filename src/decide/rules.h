@@ -36,4 +36,5 @@ extern const uint32_t act_proof[ACT_COUNT_];
 /* The row that matches; never NULL: each state has a row that needs nothing. */
 const struct rule *rules_match(enum group_state state, uint32_t facts);
 
+/* "new_epoch": for the printed rules and for tests. */
 const char *act_name(enum act act);

@@ -56,10 +56,12 @@ enum server_order { SERVER_ORDER_UNKNOWN, SERVER_ORDER_SUBSET, SERVER_ORDER_EXTR
 enum server_order server_facts_compare(const struct observation *seen, uint32_t server,
 				       uint32_t primary);
 
+/* What is proven about one server: bits of enum server_fact. */
 uint32_t server_facts_find(const struct record *record, const struct observation *seen,
 			   const struct decide_options *options, uint32_t server, uint64_t now_us);
 
 /* Never NULL: the last row needs nothing. */
 const struct server_rule *server_rules_match(uint32_t facts);
 
+/* The name of one bit ("CAUGHT_UP"). */
 const char *server_fact_name(uint32_t bit_index);

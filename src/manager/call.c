@@ -2,11 +2,11 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/check.h"
 #include "base/mem.h"
 #include "manager/record_json.h"
+#include "os/thread.h"
 
 static const struct call_row rows[] = {
 #define X(method, prepare, run) { method, prepare, run },
@@ -68,21 +68,11 @@ void call_answer(struct call *call, enum err rc, const struct err_ctx *err, json
 	}
 }
 
-static struct timespec later(uint64_t wait_us)
-{
-	struct timespec until;
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	uint64_t nanoseconds = (uint64_t)until.tv_nsec + wait_us % US_PER_S * 1000;
-	until.tv_sec += (time_t)(wait_us / US_PER_S + nanoseconds / 1000000000);
-	until.tv_nsec = (long)(nanoseconds % 1000000000);
-	return until;
-}
-
 enum err call_wait(struct call *call, const struct clock *clock, json_t **ret, struct err_ctx *err)
 {
 	uint64_t now_us = clock_monotonic_us(clock);
 	const struct timespec until =
-		later(call->deadline_us > now_us ? call->deadline_us - now_us : 0);
+		thread_moment(call->deadline_us > now_us ? call->deadline_us - now_us : 0);
 	(void)pthread_mutex_lock(&call->mutex);
 	int rc = 0;
 	/* While it runs (which is short) the parameters are in use, so it is waited for in any case. */

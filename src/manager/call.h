@@ -68,6 +68,8 @@ MUST_CHECK enum err call_wait(struct call *call, const struct clock *clock, json
 /* The manager's thread is through with the parameters; the answer comes later. */
 void call_park(struct call *call);
 
+/* A call that waits for its answer; takes a copy of the parameters (NULL: none). The caller and the
+ * manager each hold it, and each lets go with call_free(). */
 struct call *call_new(const json_t *params, uint64_t deadline_us);
 void call_free(struct call *call);
 
@@ -76,6 +78,7 @@ void call_free(struct call *call);
 		     struct err_ctx *err);
 #include "manager/calls.def"
 #undef X
+/* What blocks (looking at servers) is done in the caller's thread, before the manager sees the call. */
 enum err call_add_prepare(const struct manager_core *core, struct call *call, struct err_ctx *err);
 enum err call_adopt_prepare(const struct manager_core *core, struct call *call,
 			    struct err_ctx *err);

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "os/thread.h"
 
 enum { EVENT_KEY_BYTES = 32, EVENT_TEXT_BYTES_MAX = 8192 };
 
@@ -231,11 +232,7 @@ json_t *event_log_read(struct event_log *events, const char *group, uint64_t aft
 
 bool event_log_wait(struct event_log *events, uint64_t after_id, uint64_t timeout_us)
 {
-	struct timespec until;
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	uint64_t nanoseconds = (uint64_t)until.tv_nsec + timeout_us % US_PER_S * 1000;
-	until.tv_sec += (time_t)(timeout_us / US_PER_S + nanoseconds / 1000000000);
-	until.tv_nsec = (long)(nanoseconds % 1000000000);
+	const struct timespec until = thread_moment(timeout_us);
 	(void)pthread_mutex_lock(&events->mutex);
 	int rc = 0;
 	while (events->last_id <= after_id && !events->closed && rc == 0) {

@@ -34,6 +34,7 @@ MUST_CHECK enum err event_log_new(struct store *store, const struct clock *clock
 				  struct err_ctx *err);
 struct event_log *event_log_free(struct event_log *events); /* takes NULL, returns NULL */
 
+/* Copies the event, gives it an id and a time, wakes who waits, and logs it. Any thread. */
 void event_log_add(struct event_log *events, const struct event *event);
 
 /* Fills at most EVENT_FLUSH_MAX changes (additions, and removals of what is too old) that the owner of the store
@@ -41,6 +42,7 @@ void event_log_add(struct event_log *events, const struct event *event);
 size_t event_log_flush(struct event_log *events, struct store_change *changes, size_t max);
 void event_log_flushed(struct event_log *events);
 
+/* See manager_events() and manager_events_wait(). Any thread. */
 json_t *event_log_read(struct event_log *events, const char *group, uint64_t after_id,
 		       uint32_t limit);
 bool event_log_wait(struct event_log *events, uint64_t after_id, uint64_t timeout_us);

@@ -89,6 +89,8 @@ void group_turn(struct group *group, const struct turn_context *context, uint64_
 MUST_CHECK enum err group_store(struct group *group, const struct turn_context *context,
 				const struct record *next, struct err_ctx *err);
 
+/* One event of this group. server: its index, SERVER_NONE when it is about none. rule: the row that
+ * decided, 0 for none. */
 void group_tell(struct group *group, const struct turn_context *context, enum log_level level,
 		const char *evt, uint32_t server, uint32_t rule, uint64_t duration_us,
 		const char *message);

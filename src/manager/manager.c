@@ -72,22 +72,36 @@ static void on_accounts(void *ctx, struct peer *peer, struct accounts *accounts)
 	post(ctx, &mail);
 }
 
+/* Mail that only wakes: when there is no room, what is there wakes the loop all the same. */
+static void knock(struct manager_door *door, const struct mail *mail)
+{
+	(void)pthread_mutex_lock(&door->mutex);
+	if (door->manager) {
+		(void)!mailbox_post(door->manager->mail, mail);
+	}
+	(void)pthread_mutex_unlock(&door->mutex);
+}
+
 void manager_on_proxy_changed(void *door)
 {
-	struct manager *manager = atomic_load(&((struct manager_door *)door)->manager);
-	if (manager) {
-		const struct mail mail = { .kind = MAIL_WAKE };
-		/* A full mailbox will be read soon: the turn that follows sees the proxy anyway. */
-		(void)!mailbox_post(manager->mail, &mail);
-	}
+	const struct mail mail = { .kind = MAIL_WAKE };
+	knock(door, &mail);
 }
 
 void manager_on_proxy_trouble(void *door, const char *host, uint16_t port)
 {
-	struct manager *manager = atomic_load(&((struct manager_door *)door)->manager);
 	struct mail mail = { .kind = MAIL_TROUBLE, .port = port };
-	if (manager && str_copy(str_of(host), mail.host, sizeof(mail.host)) == ERR_OK) {
-		(void)!mailbox_post(manager->mail, &mail);
+	if (str_copy(str_of(host), mail.host, sizeof(mail.host)) == ERR_OK) {
+		knock(door, &mail);
+	}
+}
+
+static void tie_door(struct manager_door *door, struct manager *manager)
+{
+	if (door) {
+		(void)pthread_mutex_lock(&door->mutex);
+		door->manager = manager;
+		(void)pthread_mutex_unlock(&door->mutex);
 	}
 }
 
@@ -385,9 +399,7 @@ enum err manager_start(const struct manager_options *options, struct manager **r
 		release(manager);
 		return rc;
 	}
-	if (options->door) {
-		atomic_store(&options->door->manager, manager);
-	}
+	tie_door(options->door, manager);
 	*ret = manager;
 	return ERR_OK;
 }
@@ -397,9 +409,7 @@ struct manager *manager_stop(struct manager *manager)
 	if (!manager) {
 		return NULL;
 	}
-	if (manager->core.options.door) {
-		atomic_store(&manager->core.options.door->manager, NULL);
-	}
+	tie_door(manager->core.options.door, NULL);
 	event_log_close(manager->core.events);
 	atomic_store(&manager->stopping, true);
 	const struct mail mail = { .kind = MAIL_WAKE };

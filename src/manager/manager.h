@@ -7,6 +7,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <pthread.h>
 #include <stdint.h>
 
 #include "base/clock.h"
@@ -75,9 +76,11 @@ json_t *manager_events(struct manager *manager, const char *group, uint64_t afte
 bool manager_events_wait(struct manager *manager, uint64_t after_id, uint64_t timeout_us);
 
 /* To be given to the proxy as its callbacks, ctx = a struct manager_door that outlives both: they only
- * wake the manager's loop. The door is made before the proxy, and tied to the manager by its start. */
+ * wake the manager's loop. The door is made (zeroed but for its mutex) before the proxy, and tied to the manager by
+ * its start; its stop waits for callbacks that are under way. */
 struct manager_door {
-	struct manager *_Atomic manager;
+	pthread_mutex_t mutex; /* PTHREAD_MUTEX_INITIALIZER */
+	struct manager *manager;
 };
 void manager_on_proxy_changed(void *door);
 void manager_on_proxy_trouble(void *door, const char *host, uint16_t port);

@@ -306,13 +306,7 @@ static void bring_accounts(struct peer *peer, struct conn *conn)
 /* Waits for work; false when there is none and the idle connection is to be looked after. */
 static bool await_work(struct peer *peer, struct task *task, bool *ret_accounts)
 {
-	struct timespec until;
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)WARM_INTERVAL_MS * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
+	const struct timespec until = thread_moment((uint64_t)WARM_INTERVAL_MS * US_PER_MS);
 	(void)pthread_mutex_lock(&peer->mutex);
 	int rc = 0;
 	while (!peer->has_task && !peer->wants_accounts && !atomic_load(&peer->stopping) &&

@@ -34,6 +34,8 @@ struct report {
 	char loss_note[256];
 };
 
+/* Opens a new report in place of the one before. started_us: the first sign of trouble, monotonic;
+ * 0 when it begins at now_us. */
 void report_begin(struct report *report, const struct record *record, bool planned,
 		  const char *cause, uint64_t started_us, uint64_t now_us, uint64_t wall_us);
 

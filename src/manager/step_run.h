@@ -14,4 +14,6 @@ struct step_context {
 	uint32_t net_timeout_s;
 };
 
+/* Does one step on the server that context->conn leads to, within the task's deadline. Doing it again
+ * does no harm. Errors: those of db/server.h. */
 MUST_CHECK enum err step_run(const struct step_context *context, struct err_ctx *err);

@@ -177,7 +177,7 @@ static void tell_promise(struct group *group, const struct turn_context *context
 	}
 	for (uint32_t i = 0; i < group->record.server_count; i++) {
 		const struct server_rule *rule = decision->server_rules[i];
-		if (rule && rule->act != SERVER_ACT_NONE) {
+		if (decision->acted & (1u << i)) {
 			group_tell(group, context,
 				   rule->act == SERVER_ACT_DIVERGE ? LOG_ERROR : LOG_INFO,
 				   "server.decided", i, rule->id, 0, rule->why);
