@@ -43,8 +43,9 @@ struct dialect {
 	const char *probe_sql;	   /* one row, one column: 1 when read only */
 	const char *read_only_sql; /* on */
 	const char *open_sql;	   /* off */
-	const char *executed_sql;  /* one row; all its columns together are what is executed */
-	const char *stop_sql;	   /* server_stop_replication() unless stop_replication is there */
+	/* One row: executed, server_id and, where it differs, what is replicated into the engines. */
+	const char *position_sql;
+	const char *stop_sql; /* server_stop_replication() unless stop_replication is there */
 	const char *start_sql;
 	const char *stop_receiver_sql;
 	const char *start_receiver_sql;

@@ -314,7 +314,7 @@ const struct dialect dialect_mariadb = {
 	.probe_sql = "SELECT @@global.read_only NOT IN ('0', 'OFF')",
 	.read_only_sql = "SET GLOBAL read_only=1",
 	.open_sql = "SET GLOBAL read_only=0",
-	.executed_sql = "SELECT @@gtid_binlog_state, @@gtid_slave_pos",
+	.position_sql = "SELECT @@gtid_binlog_state, @@server_id, @@gtid_slave_pos",
 	.stop_sql = "STOP SLAVE",
 	.start_sql = "START SLAVE",
 	.stop_receiver_sql = "STOP SLAVE IO_THREAD",

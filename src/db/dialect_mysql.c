@@ -245,7 +245,7 @@ const struct dialect dialect_mysql = {
 	.probe_sql = "SELECT @@global.read_only OR @@global.super_read_only",
 	.read_only_sql = "SET GLOBAL super_read_only=1",
 	.open_sql = "SET GLOBAL read_only=0", /* clears super_read_only too */
-	.executed_sql = "SELECT @@global.gtid_executed",
+	.position_sql = "SELECT @@global.gtid_executed, @@server_id",
 	.stop_sql = "STOP REPLICA FOR CHANNEL ''",
 	.start_sql = "START REPLICA FOR CHANNEL ''",
 	.stop_receiver_sql = "STOP REPLICA IO_THREAD FOR CHANNEL ''",

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "os/thread.h"
 
 /* Shared by the asking thread and the one that looks up; the last of the two frees it. */
 struct lookup {
@@ -108,17 +109,6 @@ static struct lookup *lookup_start(const char *host)
 	return lookup;
 }
 
-/* The moment `wait_us` from here on the condition variable's clock. */
-static struct timespec moment_after(uint64_t wait_us)
-{
-	struct timespec ts;
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	uint64_t ns = (uint64_t)ts.tv_nsec + (wait_us % US_PER_S) * 1000;
-	ts.tv_sec += (time_t)(wait_us / US_PER_S + ns / 1000000000);
-	ts.tv_nsec = (long)(ns % 1000000000);
-	return ts;
-}
-
 enum err resolve_name(const char *host, const struct clock *clock, uint64_t deadline_us,
 		      struct resolve_addresses *ret, struct err_ctx *err)
 {
@@ -133,7 +123,7 @@ enum err resolve_name(const char *host, const struct clock *clock, uint64_t dead
 			       host);
 	}
 	uint64_t at_us = clock_monotonic_us(clock);
-	struct timespec until = moment_after(deadline_us > at_us ? deadline_us - at_us : 0);
+	struct timespec until = thread_moment(deadline_us > at_us ? deadline_us - at_us : 0);
 	(void)pthread_mutex_lock(&lookup->mutex);
 	while (!lookup->done) {
 		if (pthread_cond_timedwait(&lookup->done_cond, &lookup->mutex, &until) != 0) {

@@ -14,6 +14,9 @@ enum {
 	POLL_SLOW_US = 5000, /* after POLL_FAST_COUNT looks */
 	POLL_FAST_COUNT = 100,
 	POLL_APPLIER_EVERY = 20, /* looks at positions between two looks at the applier */
+	/* Looks after which a server is believed whose gtid_slave_pos says nothing of what its binary
+	 * log has: one that was copied from a primary. */
+	POLL_SETTLE_COUNT = 200,
 	LOCK_WAIT_MIN_S = 1,
 	ERRNO_LOCK_WAIT = 1205,
 };
@@ -292,20 +295,39 @@ static void pause_us(uint64_t us)
 	}
 }
 
-static enum err read_executed(struct conn *conn, const struct dialect *dialect,
-			      uint64_t deadline_us, struct gtid_set *ret, struct err_ctx *err)
+/* What a look at a position finds. */
+struct position {
+	struct gtid_set executed;
+	struct gtid_set replicated; /* MariaDB: gtid_slave_pos */
+	uint32_t server_id;
+};
+
+static void position_fini(struct position *position)
 {
+	gtid_set_fini(&position->executed);
+	gtid_set_fini(&position->replicated);
+}
+
+static enum err read_position(struct conn *conn, const struct dialect *dialect,
+			      uint64_t deadline_us, struct position *ret, struct err_ctx *err)
+{
+	enum { EXECUTED, SERVER_ID, REPLICATED };
 	CLEANUP(rows_freep) struct rows *rows = NULL;
-	enum err rc = conn_query(conn, str_of(dialect->executed_sql), deadline_us, &rows, err);
+	enum err rc = conn_query(conn, str_of(dialect->position_sql), deadline_us, &rows, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	gtid_set_clear(ret);
-	while (rows_next(rows)) {
-		for (size_t i = 0; i < rows_columns(rows) && rc == ERR_OK; i++) {
-			rc = status_read_gtids(rows, (int)i, dialect->flavor, ret, err);
-		}
+	gtid_set_clear(&ret->executed);
+	gtid_set_clear(&ret->replicated);
+	if (!rows_next(rows)) {
+		return err_set(err, ERR_PROTOCOL, "the server's position is missing");
 	}
+	ret->server_id = (uint32_t)rows_at_u64(rows, SERVER_ID, 0);
+	rc = status_read_gtids(rows, EXECUTED, dialect->flavor, &ret->executed, err);
+	if (rc == ERR_OK) {
+		rc = status_read_gtids(rows, REPLICATED, dialect->flavor, &ret->replicated, err);
+	}
+	gtid_set_add(&ret->executed, &ret->replicated);
 	return rc;
 }
 
@@ -338,6 +360,32 @@ static bool is_applied(const struct gtid_set *set, const struct gtid_set *execut
 	}
 	gtid_set_fini(&missing);
 	return history_only;
+}
+
+/* Whether what MariaDB's binary log has is in its engines too: gtid_binlog_state runs ahead of the
+ * commit, gtid_slave_pos comes after it, but says nothing of what the server wrote itself. */
+static bool is_settled(const struct gtid_set *set, const struct gtid_set *replicated,
+		       uint32_t own_server_id)
+{
+	for (size_t i = 0; i < set->item_count; i++) {
+		const struct gtid_item *item = &set->items[i];
+		uint64_t last = set->intervals[item->first + item->count - 1].to;
+		uint64_t reached = 0;
+		if (item->key.flavor != GTID_MARIADB || item->key.server == own_server_id) {
+			continue;
+		}
+		for (size_t j = 0; j < replicated->item_count; j++) {
+			const struct gtid_item *there = &replicated->items[j];
+			uint64_t to = replicated->intervals[there->first + there->count - 1].to;
+			if (there->key.domain == item->key.domain && to > reached) {
+				reached = to;
+			}
+		}
+		if (reached < last) {
+			return false;
+		}
+	}
+	return true;
 }
 
 /* A deadline for one look: a little later than the caller's, so that the caller's passes between two
@@ -389,27 +437,32 @@ static enum err wait_for(struct conn *conn, const struct dialect *dialect,
 			 const struct gtid_set *set, bool watch_applier, uint64_t deadline_us,
 			 struct err_ctx *err)
 {
-	struct gtid_set executed;
-	gtid_set_init(&executed);
+	struct position position = { .server_id = 0 };
+	gtid_set_init(&position.executed);
+	gtid_set_init(&position.replicated);
+	unsigned settling = 0; /* looks that found all in the binary log, not all in the engines */
 	enum err rc = ERR_OK;
 	for (unsigned look = 0;; look++) {
-		rc = read_executed(conn, dialect, look_deadline(deadline_us), &executed, err);
-		if (rc != ERR_OK || is_applied(set, &executed)) {
+		rc = read_position(conn, dialect, look_deadline(deadline_us), &position, err);
+		bool applied = rc == ERR_OK && is_applied(set, &position.executed);
+		if (rc != ERR_OK ||
+		    (applied && (is_settled(set, &position.replicated, position.server_id) ||
+				 settling++ >= POLL_SETTLE_COUNT))) {
 			break;
 		}
-		if (watch_applier && look % POLL_APPLIER_EVERY == 0) {
+		if (watch_applier && !applied && look % POLL_APPLIER_EVERY == 0) {
 			rc = applier_runs(conn, dialect, look_deadline(deadline_us), err);
 			if (rc != ERR_OK) {
 				break;
 			}
 		}
 		if (conn_now_us(conn) >= deadline_us) {
-			rc = fail_wait(set, &executed, err);
+			rc = fail_wait(set, &position.executed, err);
 			break;
 		}
 		pause_us(look < POLL_FAST_COUNT ? POLL_FAST_US : POLL_SLOW_US);
 	}
-	gtid_set_fini(&executed);
+	position_fini(&position);
 	return rc;
 }
 

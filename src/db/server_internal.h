@@ -4,6 +4,8 @@
 #include "base/buf.h"
 #include "db/dialect.h"
 
+/* The dialect of the server that `conn` leads to; it is found once and kept with the connection.
+ * Errors: ERR_SERVER when its kind or version is not spoken. */
 MUST_CHECK enum err server_dialect(struct conn *conn, const struct dialect **ret,
 				   struct err_ctx *err);
 

@@ -79,7 +79,7 @@ static void every_dialect_is_complete(void **state)
 		const struct dialect *d = all[i];
 		const char *const statements[] = {
 			d->probe_sql,	      d->read_only_sql,
-			d->open_sql,	      d->executed_sql,
+			d->open_sql,	      d->position_sql,
 			d->stop_sql,	      d->start_sql,
 			d->stop_receiver_sql, d->start_receiver_sql,
 			d->reset_sql,	      d->replica_status_sql,
