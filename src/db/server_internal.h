@@ -4,8 +4,7 @@
 #include "base/buf.h"
 #include "db/dialect.h"
 
-/* The dialect of the server that `conn` leads to; it is found once and kept with the connection.
- * Errors: ERR_SERVER when its kind or version is not spoken. */
+/* The dialect of the server that `conn` leads to, by its version. Errors: those of dialect_choose(). */
 MUST_CHECK enum err server_dialect(struct conn *conn, const struct dialect **ret,
 				   struct err_ctx *err);
 

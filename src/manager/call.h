@@ -68,8 +68,9 @@ MUST_CHECK enum err call_wait(struct call *call, const struct clock *clock, json
 /* The manager's thread is through with the parameters; the answer comes later. */
 void call_park(struct call *call);
 
-/* A call that waits for its answer; takes a copy of the parameters (NULL: none). The caller and the
- * manager each hold it, and each lets go with call_free(). */
+/* A call that waits for its answer; the parameters are borrowed until it is answered or parked. The
+ * caller frees it when it can't be sent; else call_wait() does, or call_answer() when nobody waits any
+ * longer. */
 struct call *call_new(const json_t *params, uint64_t deadline_us);
 void call_free(struct call *call);
 

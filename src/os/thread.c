@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 static void *run_named(void *arg)
 {
 	struct thread *thread = arg;
@@ -38,4 +40,15 @@ void thread_join(struct thread *thread)
 		(void)pthread_join(thread->id, NULL);
 		thread->started = false;
 	}
+}
+
+struct timespec thread_moment(uint64_t wait_us)
+{
+	enum { NS_PER_US = 1000, NS_PER_S = 1000000000 };
+	struct timespec moment;
+	(void)clock_gettime(CLOCK_MONOTONIC, &moment);
+	uint64_t ns = (uint64_t)moment.tv_nsec + wait_us % US_PER_S * NS_PER_US;
+	moment.tv_sec += (time_t)(wait_us / US_PER_S + ns / NS_PER_S);
+	moment.tv_nsec = (long)(ns % NS_PER_S);
+	return moment;
 }

@@ -3,6 +3,8 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
 
 #include "base/err.h"
 
@@ -24,6 +26,10 @@ struct thread {
  */
 MUST_CHECK enum err thread_start(struct thread *thread, const char *name, void (*run)(void *ctx),
 				 void *ctx, struct err_ctx *err);
+
+/* The moment `wait_us` from here on CLOCK_MONOTONIC, for pthread_cond_timedwait() on a condition
+ * variable that was made for that clock. */
+struct timespec thread_moment(uint64_t wait_us);
 
 /* Waits until the thread has ended; harmless on a zeroed one or one that is joined already. */
 void thread_join(struct thread *thread);
