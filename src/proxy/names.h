@@ -22,7 +22,9 @@ struct names {
 	size_t cap;
 };
 
+/* Memory is the caller's; an empty table. */
 void names_init(struct names *names);
+/* Releases it; nobody may use it any more. */
 void names_fini(struct names *names);
 
 /* Sets the server's id for a session, adding it. Without memory the session can't be named. */

@@ -282,12 +282,12 @@ def test_junk_at_login(proxy, junk):
     """A broken or hostile client must not take the proxy down."""
     with socket.create_connection(("127.0.0.1", proxy.ports[0]), timeout=5) as sock:
         sock.recv(4096)
-        sock.sendall(junk)
-        sock.shutdown(socket.SHUT_WR)
         try:
+            sock.sendall(junk)
+            sock.shutdown(socket.SHUT_WR)
             while sock.recv(4096):
                 pass
-        except ConnectionResetError:
+        except OSError:
             pass  # the proxy did not even read it all
     assert one(proxy.connect(), "SELECT 1") == 1
 
