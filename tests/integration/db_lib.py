@@ -35,7 +35,10 @@ class Driver:
     def __init__(self, server, user="muster", password="musterpw", host="127.0.0.1", port=None):
         self.process = subprocess.Popen(
             [driver_path(), host, str(port or server.port), user, password],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def send(self, *words):
         self.process.stdin.write("\t".join(str(word) for word in words) + "\n")
@@ -77,8 +80,9 @@ class Farm:
 
     def server(self, **options):
         """A running server with the manager's account, no connection open."""
-        server = servers.Server(self.flavor, 101 + len(self.servers),
-                                self.folder / f"s{len(self.servers)}")
+        server = servers.Server(
+            self.flavor, 101 + len(self.servers), self.folder / f"s{len(self.servers)}"
+        )
         self.servers.append(server)
         server.start(**options)
         driver = self.driver(server, "admin", "adminpw")
@@ -98,8 +102,17 @@ class Farm:
         return driver
 
     def repoint(self, driver, source, was_primary=0, semisync=0, heartbeat_ms=200, net_timeout_s=2):
-        return driver.ok("repoint", "127.0.0.1", source.port, "repl", "replpw", was_primary, semisync,
-                         heartbeat_ms, net_timeout_s)
+        return driver.ok(
+            "repoint",
+            "127.0.0.1",
+            source.port,
+            "repl",
+            "replpw",
+            was_primary,
+            semisync,
+            heartbeat_ms,
+            net_timeout_s,
+        )
 
     def group(self, count, semisync=True):
         """A primary and its replicas, replicating; gives the drivers, the primary's first."""
@@ -112,7 +125,9 @@ class Farm:
             wait_replicating(driver, semisync)
         if semisync:
             drivers[0].ok("semisync", 1, 0, 1)
-            servers.wait_for(lambda: drivers[0].ok("status")["ss_clients"] == count - 1, "semi-sync clients")
+            servers.wait_for(
+                lambda: drivers[0].ok("status")["ss_clients"] == count - 1, "semi-sync clients"
+            )
         return drivers
 
     def remove(self):
@@ -127,5 +142,8 @@ class Farm:
 def wait_replicating(driver, semisync=False):
     def replicates():
         status = driver.ok("status")
-        return status["io"] == 2 and status["sql_running"] and status["ss_replica_active"] == semisync
+        return (
+            status["io"] == 2 and status["sql_running"] and status["ss_replica_active"] == semisync
+        )
+
     servers.wait_for(replicates, "replication runs")

@@ -41,7 +41,11 @@ class Proxy:
         self.log = []
         self.process = subprocess.Popen(
             [driver_path(), *options, "--listen", "writes", "--listen", "reads"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         self.reader = threading.Thread(target=self.read_log, daemon=True)
         self.reader.start()
         self.ports = [int(self.process.stdout.readline().split()[2]) for _ in range(2)]
@@ -74,23 +78,33 @@ class Proxy:
             mariadb = "MariaDB" in version
             plugin = "mysql_native_password" if mariadb else "caching_sha2_password"
             greeting = ("5.5.5-" if mariadb else "") + version.split()[0]
-            self.tell(f"facts {greeting} {plugin} {MARIADB_CAPS if mariadb else MYSQL_CAPS}"
-                      f" {8 if mariadb else 255} {1 if mariadb else 0}")
+            self.tell(
+                f"facts {greeting} {plugin} {MARIADB_CAPS if mariadb else MYSQL_CAPS}"
+                f" {8 if mariadb else 255} {1 if mariadb else 0}"
+            )
             if mariadb:
                 cur.execute("SELECT user, host, plugin, authentication_string, 'N' FROM mysql.user")
                 rows = list(cur.fetchall())
-                cur.execute("SELECT user, host FROM mysql.global_priv"
-                            " WHERE JSON_VALUE(priv, '$.account_locked') = 1")
+                cur.execute(
+                    "SELECT user, host FROM mysql.global_priv"
+                    " WHERE JSON_VALUE(priv, '$.account_locked') = 1"
+                )
                 locked = set(cur.fetchall())
                 rows = [(*row[:4], "Y" if row[:2] in locked else "N") for row in rows]
             else:
-                cur.execute("SELECT user, host, plugin, HEX(authentication_string), account_locked"
-                            " FROM mysql.user")
-                rows = [(u, h, p, bytes.fromhex(a or ""), lock) for u, h, p, a, lock in cur.fetchall()]
+                cur.execute(
+                    "SELECT user, host, plugin, HEX(authentication_string), account_locked"
+                    " FROM mysql.user"
+                )
+                rows = [
+                    (u, h, p, bytes.fromhex(a or ""), lock) for u, h, p, a, lock in cur.fetchall()
+                ]
         conn.close()
         for user, host, auth_plugin, auth, lock in rows:
-            self.tell(f"account {to_hex(user)} {to_hex(host)} {to_hex(auth_plugin)}"
-                      f" {to_hex(auth or '')} {1 if lock == 'Y' else 0}")
+            self.tell(
+                f"account {to_hex(user)} {to_hex(host)} {to_hex(auth_plugin)}"
+                f" {to_hex(auth or '')} {1 if lock == 'Y' else 0}"
+            )
         self.tell("accounts")
 
     def route(self, writes="open", primary=0, servers=None, epoch=None, reads=(), wait=True):
@@ -102,16 +116,22 @@ class Proxy:
         self.revision += 1
         for index, server in enumerate(self.servers):
             self.tell(f"server {index} 127.0.0.1 {server.port} 100 {1 if index in reads else 0}")
-        self.tell(f"route {self.epoch} {self.revision} {writes} {'none' if primary is None else primary}")
+        self.tell(
+            f"route {self.epoch} {self.revision} {writes} {'none' if primary is None else primary}"
+        )
         if wait:
             wanted = (self.epoch, self.revision)
-            wait_until(lambda: (lambda s: (s["epoch"], s["revision"]) == wanted)(self.status()), "route in force")
+            wait_until(
+                lambda: (lambda s: (s["epoch"], s["revision"]) == wanted)(self.status()),
+                "route in force",
+            )
 
     def connect(self, user="app", password="apppw", listener=0, **more):
         options = {"autocommit": False, "connect_timeout": WAIT_S}
         options.update(more)
-        return pymysql.connect(host="127.0.0.1", port=self.ports[listener], user=user,
-                               password=password, **options)
+        return pymysql.connect(
+            host="127.0.0.1", port=self.ports[listener], user=user, password=password, **options
+        )
 
     def stop(self):
         if self.process.poll() is None:

@@ -66,7 +66,12 @@ def cache_dir():
 def program(flavor):
     """The server's executable."""
     name = "mysqld" if flavor == "mysql" else "mariadbd"
-    fetched = pathlib.Path(os.environ.get("MUSTER_SERVER_CACHE", cache_dir() / "servers")) / flavor / "bin" / name
+    fetched = (
+        pathlib.Path(os.environ.get("MUSTER_SERVER_CACHE", cache_dir() / "servers"))
+        / flavor
+        / "bin"
+        / name
+    )
     if fetched.exists():
         return str(fetched)
     host = shutil.which("mariadbd") or "/usr/sbin/mariadbd"
@@ -99,13 +104,21 @@ def as_root():
 def mariadb_scripts(binary):
     """The SQL files that make a data directory, in order."""
     real = pathlib.Path(binary).resolve()
-    share_dirs = [real.parents[1] / "root/usr/share/mariadb", real.parents[1] / "root/usr/share/mysql",
-                  pathlib.Path("/usr/share/mariadb"), pathlib.Path("/usr/share/mysql")]
+    share_dirs = [
+        real.parents[1] / "root/usr/share/mariadb",
+        real.parents[1] / "root/usr/share/mysql",
+        pathlib.Path("/usr/share/mariadb"),
+        pathlib.Path("/usr/share/mysql"),
+    ]
     for share in share_dirs:
         for prefix in ("mariadb", "mysql"):
             if (share / f"{prefix}_system_tables.sql").exists():
-                return [share / f"{prefix}_system_tables.sql", share / f"{prefix}_performance_tables.sql",
-                        share / f"{prefix}_system_tables_data.sql", share / "maria_add_gis_sp_bootstrap.sql"]
+                return [
+                    share / f"{prefix}_system_tables.sql",
+                    share / f"{prefix}_performance_tables.sql",
+                    share / f"{prefix}_system_tables_data.sql",
+                    share / "maria_add_gis_sp_bootstrap.sql",
+                ]
     raise Missing(f"the SQL files of {binary} are not there")
 
 
@@ -114,17 +127,43 @@ def init_mariadb(binary, data):
     text = "create database mysql;\nuse mysql;\nSET @auth_root_socket=NULL;\n"
     text += "".join(path.read_text() for path in mariadb_scripts(binary))
     with open(data.parent / "init.log", "w", encoding="utf-8") as log:
-        subprocess.run([binary, "--no-defaults", "--bootstrap", f"--datadir={data}", *as_root(),
-                        "--innodb-log-file-size=8M", "--skip-log-bin", f"--tmpdir={data}"],
-                       input=text.encode(), stdout=log, stderr=log, check=True)
+        subprocess.run(
+            [
+                binary,
+                "--no-defaults",
+                "--bootstrap",
+                f"--datadir={data}",
+                *as_root(),
+                "--innodb-log-file-size=8M",
+                "--skip-log-bin",
+                f"--tmpdir={data}",
+            ],
+            input=text.encode(),
+            stdout=log,
+            stderr=log,
+            check=True,
+        )
 
 
 def init_mysql(binary, data):
     with open(data.parent / "init.log", "w", encoding="utf-8") as log:
-        subprocess.run([binary, "--no-defaults", "--initialize-insecure", f"--datadir={data}", *as_root(),
-                        "--innodb-redo-log-capacity=8M", "--innodb-doublewrite=0", "--skip-log-bin",
-                        "--secure-file-priv=NULL", "--mysqlx=OFF"],
-                       stdout=log, stderr=log, check=True)
+        subprocess.run(
+            [
+                binary,
+                "--no-defaults",
+                "--initialize-insecure",
+                f"--datadir={data}",
+                *as_root(),
+                "--innodb-redo-log-capacity=8M",
+                "--innodb-doublewrite=0",
+                "--skip-log-bin",
+                "--secure-file-priv=NULL",
+                "--mysqlx=OFF",
+            ],
+            stdout=log,
+            stderr=log,
+            check=True,
+        )
 
 
 ACCOUNTS = """
@@ -139,7 +178,9 @@ CREATE DATABASE app;
 def template(flavor):
     """A clean data directory with the test accounts; made once a version of the server."""
     binary = program(flavor)
-    words = subprocess.run([binary, "--no-defaults", "--version"], capture_output=True, text=True, check=True).stdout
+    words = subprocess.run(
+        [binary, "--no-defaults", "--version"], capture_output=True, text=True, check=True
+    ).stdout
     version = words.split("Ver ")[1].split()[0]
     path = cache_dir() / "db-templates" / f"{flavor}-{version}-2"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,7 +205,13 @@ def make_template(flavor, binary, path):
                 cur.execute("RESET BINARY LOGS AND GTIDS" if flavor == "mysql" else "RESET MASTER")
         finally:
             server.stop()
-        for pattern in ("binlog.*", "ibtmp1", "ib_buffer_pool", "auto.cnf", "aria_log_control.lock"):
+        for pattern in (
+            "binlog.*",
+            "ibtmp1",
+            "ib_buffer_pool",
+            "auto.cnf",
+            "aria_log_control.lock",
+        ):
             for name in data.glob(pattern):
                 name.unlink()
         data.rename(path)
@@ -184,16 +231,26 @@ class Server:
         self.process = None
         if fresh:
             self.folder.mkdir(parents=True, exist_ok=True)
-            subprocess.run(["cp", "-a", "--sparse=always", str(template(flavor)), str(self.data)], check=True)
+            subprocess.run(
+                ["cp", "-a", "--sparse=always", str(template(flavor)), str(self.data)], check=True
+            )
 
     def start(self, wait=True, **options):
         """options: option file lines; None as a value: the bare option; an option of None: left out."""
         lines = dict(COMMON_OPTIONS)
         lines.update(MYSQL_OPTIONS if self.mysql else MARIADB_OPTIONS)
-        lines.update({"port": str(self.port), "socket": self.socket, "datadir": str(self.data),
-                      "server_id": str(self.id), "pid_file": str(self.folder / "pid"),
-                      "log_error": str(self.folder / "error.log"), "report_host": "127.0.0.1",
-                      "report_port": str(self.port)})
+        lines.update(
+            {
+                "port": str(self.port),
+                "socket": self.socket,
+                "datadir": str(self.data),
+                "server_id": str(self.id),
+                "pid_file": str(self.folder / "pid"),
+                "log_error": str(self.folder / "error.log"),
+                "report_host": "127.0.0.1",
+                "report_port": str(self.port),
+            }
+        )
         for name, value in options.items():
             if value is None:
                 lines.pop(name, None)
@@ -206,7 +263,10 @@ class Server:
         (self.folder / "my.cnf").write_text(text)
         self.process = subprocess.Popen(
             [program(self.flavor), f"--defaults-file={self.folder / 'my.cnf'}", *as_root()],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         if wait:
             self.wait_ready()
         return self
@@ -219,7 +279,9 @@ class Server:
                 return
             except pymysql.err.OperationalError:
                 if self.process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(f"{self.flavor} does not start:\n{self.log()[-2000:]}") from None
+                    raise RuntimeError(
+                        f"{self.flavor} does not start:\n{self.log()[-2000:]}"
+                    ) from None
                 time.sleep(0.01)
 
     def log(self):
@@ -228,11 +290,20 @@ class Server:
 
     def root(self, **more):
         """A connection of the administrator, by the Unix socket."""
-        return pymysql.connect(unix_socket=self.socket, user="root", autocommit=True, connect_timeout=5, **more)
+        return pymysql.connect(
+            unix_socket=self.socket, user="root", autocommit=True, connect_timeout=5, **more
+        )
 
     def client(self, user="app", password="apppw", **more):
-        return pymysql.connect(host="127.0.0.1", port=self.port, user=user, password=password,
-                               autocommit=True, connect_timeout=5, **more)
+        return pymysql.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=user,
+            password=password,
+            autocommit=True,
+            connect_timeout=5,
+            **more,
+        )
 
     def query(self, sql):
         conn = self.root()

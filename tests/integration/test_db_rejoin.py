@@ -94,13 +94,18 @@ def test_old_primary_comes_back_without_its_tail(farm, starve, tmp_path):
         dry = helper.ok(*arguments, 1)
         assert not tail.exists()
         real = helper.ok(*arguments, 0)
-        assert (dry["needed"], dry["transactions"], dry["cut_offset"]) == \
-            (real["needed"], real["transactions"], real["cut_offset"])
+        assert (dry["needed"], dry["transactions"], dry["cut_offset"]) == (
+            real["needed"],
+            real["transactions"],
+            real["cut_offset"],
+        )
         if starve:
             assert real["needed"]
         if real["needed"]:
             assert tail.stat().st_size == real["cut_bytes"] > 0
-        assert not helper.ok("rewind", old.data / "binlog.index", old.data, kept, tmp_path / "two", 0)["needed"]
+        assert not helper.ok(
+            "rewind", old.data / "binlog.index", old.data, kept, tmp_path / "two", 0
+        )["needed"]
     else:
         options = REWIND_OPTIONS
     old.start(read_only="1", **options)
@@ -108,7 +113,11 @@ def test_old_primary_comes_back_without_its_tail(farm, starve, tmp_path):
     executed = back.ok("status")["executed"]
     if not farm.mysql and starve:
         assert "truncated binlog file" in old.log()
-    missing = back.ok("query", f"SELECT GTID_SUBSET('{executed}', '{kept}')")["rows"][0][0] if farm.mysql else "1"
+    missing = (
+        back.ok("query", f"SELECT GTID_SUBSET('{executed}', '{kept}')")["rows"][0][0]
+        if farm.mysql
+        else "1"
+    )
     assert missing == "1", (executed, kept)
     assert rows_of(old) <= rows_of(new)
     new.query("INSERT INTO app.t VALUES (-1)")
@@ -160,8 +169,11 @@ def test_committed_after_kill_is_seen(farm, tmp_path):
     replica.ok("wait_applied", primary.ok("status")["executed"])
     replica.ok("stop_receiver")
     client = old.client()
-    thread = threading.Thread(target=lambda: pytest.raises(pymysql.err.Error, client.cursor().execute,
-                                                           "INSERT INTO app.t VALUES (7)"))
+    thread = threading.Thread(
+        target=lambda: pytest.raises(
+            pymysql.err.Error, client.cursor().execute, "INSERT INTO app.t VALUES (7)"
+        )
+    )
     thread.start()
     servers.wait_for(lambda: primary.ok("status")["ss_waiting"] > 0, "a commit waits")
     primary.ok("fence")
@@ -172,7 +184,9 @@ def test_committed_after_kill_is_seen(farm, tmp_path):
     replica.ok("promote", 0, 0, 1)
     replica.ok("open_writes")
     kept = replica.ok("status")["executed"]
-    result = farm.driver(old).ok("rewind", old.data / "binlog.index", old.data, kept, tmp_path / "t", 0)
+    result = farm.driver(old).ok(
+        "rewind", old.data / "binlog.index", old.data, kept, tmp_path / "t", 0
+    )
     assert result["needed"]
     old.start(read_only="1")
     back = farm.open(old)

@@ -31,8 +31,11 @@ def test_one_server(farm):
     server = farm.server()
     driver = farm.open(server)
     status = driver.ok("status")
-    assert status["version"] == {"mariadb-10.11": "10.11.", "mariadb-11.8": "11.8.", "mysql": "9."}[farm.flavor] + \
-        status["version"].split(".", 2 if not farm.mysql else 1)[-1]
+    assert (
+        status["version"]
+        == {"mariadb-10.11": "10.11.", "mariadb-11.8": "11.8.", "mysql": "9."}[farm.flavor]
+        + status["version"].split(".", 2 if not farm.mysql else 1)[-1]
+    )
     assert status["server_id"] == server.id and status["log_bin"] and status["log_replica_updates"]
     assert status["gtid_on"] and status["gtid_strict"] and not status["configured"]
     assert bool(status["server_uuid"]) == farm.mysql
@@ -81,14 +84,31 @@ def test_missing_privileges_are_named_with_their_grant(farm):
 
 
 def test_audit_names_what_is_wrong(farm):
-    server = farm.server(**{
-        "log_bin": None, "skip_log_bin": "", "sync_binlog": "0", "innodb_flush_log_at_trx_commit": "2",
-        **({"plugin-load-add": None, "enforce_gtid_consistency": "OFF", "gtid_mode": "OFF"} if farm.mysql
-           else {"log_slave_updates": "0", "gtid_strict_mode": "0"})})
+    server = farm.server(
+        **{
+            "log_bin": None,
+            "skip_log_bin": "",
+            "sync_binlog": "0",
+            "innodb_flush_log_at_trx_commit": "2",
+            **(
+                {"plugin-load-add": None, "enforce_gtid_consistency": "OFF", "gtid_mode": "OFF"}
+                if farm.mysql
+                else {"log_slave_updates": "0", "gtid_strict_mode": "0"}
+            ),
+        }
+    )
     found = {finding["id"] for finding in farm.open(server).ok("audit")["findings"]}
-    assert {"binlog-off", "replica-updates-not-logged", "redo-not-durable", "binlog-not-durable"} <= found
-    assert found >= ({"gtid-off", "gtid-consistency-off", "semisync-plugin-missing"} if farm.mysql
-                     else {"gtid-strict-mode-off"})
+    assert {
+        "binlog-off",
+        "replica-updates-not-logged",
+        "redo-not-durable",
+        "binlog-not-durable",
+    } <= found
+    assert found >= (
+        {"gtid-off", "gtid-consistency-off", "semisync-plugin-missing"}
+        if farm.mysql
+        else {"gtid-strict-mode-off"}
+    )
 
 
 def test_plugin_that_cannot_be_loaded(farm):
@@ -141,7 +161,9 @@ def test_evidence(farm):
     server.kill()
     assert driver("probe")["rc"] == "ERR_UNREACHABLE"
     answer = driver("open")
-    assert (answer["rc"], answer["reach"]) == ("ERR_UNREACHABLE", "nobody listens") and answer["ms"] < 100
+    assert (answer["rc"], answer["reach"]) == ("ERR_UNREACHABLE", "nobody listens") and answer[
+        "ms"
+    ] < 100
 
 
 def try_open(farm, server):
@@ -155,8 +177,12 @@ def test_replication_life(farm):
     one, two = farm.servers
     assert replica.ok("discover")["neighbours"][0]["port"] == one.port
     found = primary.ok("discover")["neighbours"]
-    assert [(row["host"], row["port"], row["server_id"]) for row in found] == [("127.0.0.1", two.port, two.id)]
-    assert farm.repoint(replica, one, semisync=1)["ms"] < 50, "a repoint that changes nothing does nothing"
+    assert [(row["host"], row["port"], row["server_id"]) for row in found] == [
+        ("127.0.0.1", two.port, two.id)
+    ]
+    assert (
+        farm.repoint(replica, one, semisync=1)["ms"] < 50
+    ), "a repoint that changes nothing does nothing"
 
     one.query("CREATE TABLE app.t (id INT PRIMARY KEY)")
     one.client().cursor().execute("INSERT INTO app.t VALUES (1)")
@@ -246,11 +272,17 @@ def test_fence_lets_no_unacknowledged_commit_answer_ok(farm):
             outcomes[number] = why.args[0]
 
     accounts = [("app", "apppw")] * 4 + [("admin", "adminpw")]
-    threads = [threading.Thread(target=write, args=(n, *account)) for n, account in enumerate(accounts)]
+    threads = [
+        threading.Thread(target=write, args=(n, *account)) for n, account in enumerate(accounts)
+    ]
     for thread in threads:
         thread.start()
-    servers.wait_for(lambda: primary.ok("status")["ss_waiting"] > 0 and len(
-        [row for row in one.query("SHOW PROCESSLIST") if "INSERT" in str(row)]) == len(threads), "commits wait")
+    servers.wait_for(
+        lambda: primary.ok("status")["ss_waiting"] > 0
+        and len([row for row in one.query("SHOW PROCESSLIST") if "INSERT" in str(row)])
+        == len(threads),
+        "commits wait",
+    )
     answer = primary.ok("fence")
     assert answer["ms"] < (2500 if farm.mysql else 500)
     for thread in threads:
@@ -273,7 +305,9 @@ def test_revoke_while_the_primary_hangs(farm):
         replica.ok("wait_drained")
         promote = replica.ok("promote", 0, 0, 1)["ms"]
         opened = replica.ok("open_writes")["ms"]
-        print(f"{farm.flavor}: stop receiver {first:.1f} ms, promote {promote:.1f} ms, open {opened:.1f} ms")
+        print(
+            f"{farm.flavor}: stop receiver {first:.1f} ms, promote {promote:.1f} ms, open {opened:.1f} ms"
+        )
         assert first < 1500 and promote < 1000
         two.client().cursor().execute("CREATE TABLE app.new (id INT)")
     finally:
@@ -291,10 +325,13 @@ def test_stop_within_a_transaction(farm):
     one.query("INSERT INTO app.n VALUES " + ",".join(f"({n})" for n in range(60)))
     replica.ok("wait_applied", primary.ok("status")["executed"])
     ticks = replica.ok("status")["ticks"]
-    thread = threading.Thread(target=one.query,
-                              args=("INSERT INTO app.big SELECT id, REPEAT('x', 1000000) FROM app.n",))
+    thread = threading.Thread(
+        target=one.query, args=("INSERT INTO app.big SELECT id, REPEAT('x', 1000000) FROM app.n",)
+    )
     thread.start()
-    servers.wait_for(lambda: replica.ok("status")["ticks"] > ticks + 2000000, "a part of it is there", 20)
+    servers.wait_for(
+        lambda: replica.ok("status")["ticks"] > ticks + 2000000, "a part of it is there", 20
+    )
     replica.ok("stop_receiver")
     thread.join()
     if replica.ok("status")["received"] == primary.ok("status")["executed"]:

@@ -47,7 +47,12 @@ SWITCHOVER_POINTS = [
     "step.forget_source.done",
 ]
 # Only reached when there is something left to apply, or when the state is left in the turn that entered it.
-MAY_BE_MISSED = {"step.drain.started", "step.drain.done", "record.steady.stored", "record.draining.stored"}
+MAY_BE_MISSED = {
+    "step.drain.started",
+    "step.drain.done",
+    "record.steady.stored",
+    "record.draining.stored",
+}
 MANAGER = "muster"
 WRITES = 50
 

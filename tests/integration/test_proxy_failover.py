@@ -20,7 +20,9 @@ def pair(request, tmp_path_factory):
         servers.program(request.param)
     except servers.Missing as why:
         pytest.skip(str(why))
-    made = [servers.Server(request.param, i, tmp_path_factory.mktemp("server") / str(i)) for i in (1, 2)]
+    made = [
+        servers.Server(request.param, i, tmp_path_factory.mktemp("server") / str(i)) for i in (1, 2)
+    ]
     for server in made:
         server.start(wait=False)
     for server in made:
@@ -95,8 +97,10 @@ def test_idle_session_survives_with_its_state(group):
     run(conn, "SET SESSION group_concat_max_len=77777")
     run(conn, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     isolation = "@@transaction_isolation" if a.mysql else "@@tx_isolation"
-    asked = (f"SELECT @@time_zone, @kept, @n, @@sql_mode, @@group_concat_max_len, {isolation}, DATABASE(),"
-             " @@character_set_client, @@collation_connection, @@autocommit")
+    asked = (
+        f"SELECT @@time_zone, @kept, @n, @@sql_mode, @@group_concat_max_len, {isolation}, DATABASE(),"
+        " @@character_set_client, @@collation_connection, @@autocommit"
+    )
     with conn.cursor() as cur:
         cur.execute(asked)
         before = cur.fetchone()
@@ -193,8 +197,10 @@ def test_rollback_of_a_lost_transaction_is_fine(group):
 
 
 def sleeping(server):
-    return server.value("SELECT COUNT(*) FROM information_schema.processlist"
-                        " WHERE info LIKE '%SLEEP(%' AND info NOT LIKE '%processlist%'")
+    return server.value(
+        "SELECT COUNT(*) FROM information_schema.processlist"
+        " WHERE info LIKE '%SLEEP(%' AND info NOT LIKE '%processlist%'"
+    )
 
 
 def test_autocommit_write_in_flight_is_unknown(group):
@@ -216,8 +222,13 @@ def test_read_in_flight_is_sent_again(group):
     locker = a.root()
     run(locker, "LOCK TABLES app.t WRITE")
     read = in_background(lambda: one(conn, "SELECT COUNT(*) FROM t"))
-    wait_until(lambda: a.value("SELECT COUNT(*) FROM information_schema.processlist"
-                               " WHERE state LIKE 'Waiting for table%'"), "the read runs")
+    wait_until(
+        lambda: a.value(
+            "SELECT COUNT(*) FROM information_schema.processlist"
+            " WHERE state LIKE 'Waiting for table%'"
+        ),
+        "the read runs",
+    )
     fail_over(proxy, a, 1)
     assert read.result() == 0
 
@@ -234,12 +245,15 @@ def test_write_in_flight_in_a_transaction_is_rolled_back(group):
     assert one(conn, "SELECT @@server_id") == 2
 
 
-@pytest.mark.parametrize("sql, words", [
-    ("CREATE TEMPORARY TABLE app.tmp (i INT)", "temporary"),
-    ("SELECT 1 INTO @computed", "user variables"),
-    ("SELECT GET_LOCK('x', 1)", "locks"),
-    ("PREPARE p FROM 'SELECT 1'", "prepared by text"),
-])
+@pytest.mark.parametrize(
+    "sql, words",
+    [
+        ("CREATE TEMPORARY TABLE app.tmp (i INT)", "temporary"),
+        ("SELECT 1 INTO @computed", "user variables"),
+        ("SELECT GET_LOCK('x', 1)", "locks"),
+        ("PREPARE p FROM 'SELECT 1'", "prepared by text"),
+    ],
+)
 def test_lost_state_is_told_once(group, sql, words):
     """Going on silently without a temporary table or a lock would give wrong results."""
     proxy, a, _ = group
@@ -332,8 +346,11 @@ def test_hung_primary_is_cut_off(group):
         assert one(conn, "SELECT @@server_id") == 2
     finally:
         a.process.send_signal(18)
-    wait_until(lambda: a.value("SELECT COUNT(*) FROM information_schema.processlist WHERE user='app'") == 0,
-               "the old primary has seen the reset")
+    wait_until(
+        lambda: a.value("SELECT COUNT(*) FROM information_schema.processlist WHERE user='app'")
+        == 0,
+        "the old primary has seen the reset",
+    )
     assert a.value("SELECT COUNT(*) FROM app.t") == 0
 
 
@@ -356,7 +373,10 @@ def test_many_idle_sessions_are_moved_in_the_background(group):
     proxy, a, b = group
     conns = [proxy.connect(database="app", autocommit=True) for _ in range(40)]
     fail_over(proxy, a, 1)
-    wait_until(lambda: b.value("SELECT COUNT(*) FROM information_schema.processlist WHERE user='app'") == 40,
-               "all have their new connection")
+    wait_until(
+        lambda: b.value("SELECT COUNT(*) FROM information_schema.processlist WHERE user='app'")
+        == 40,
+        "all have their new connection",
+    )
     for conn in conns:
         assert one(conn, "SELECT @@server_id") == 2
