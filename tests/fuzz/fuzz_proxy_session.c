@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "proxy/session.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 static uint64_t no_time(void *ctx)
 {
 	(void)ctx;
