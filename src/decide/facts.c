@@ -6,9 +6,9 @@
 #include "decide/election.h"
 
 static const char *const fact_names[FACT_COUNT_] = {
-	"GONE",	 "MAY_FAIL_OVER", "ORDERED",	  "SHUT",     "COMPLETE",
-	"SAFE",	 "APPLIED",	  "PATHS_CLOSED", "WRITABLE", "DEADLINE",
-	"ASKED", "FIT",		  "DRAINED",	  "FROZEN",   "CAUGHT_UP",
+	"GONE",	   "MAY_FAIL_OVER", "ORDERED",	 "SHUT",     "COMPLETE", "SAFE",
+	"APPLIED", "PATHS_CLOSED",  "WRITABLE",	 "DEADLINE", "ASKED",	 "FIT",
+	"DRAINED", "FROZEN",	    "CAUGHT_UP", "APPLYING",
 };
 
 const char *fact_name(uint32_t bit_index)
@@ -158,6 +158,12 @@ static void find_failover_facts(const struct record *record, const struct observ
 			ret->set |= FACT_APPLIED;
 		} else if (status->replica.sql_errno != 0) {
 			missing(ret, status->replica.sql_error);
+		} else if (status->replica.sql_running) {
+			ret->set |= FACT_APPLYING;
+			missing(ret, "the candidate is still applying what it received");
+		} else {
+			missing(ret,
+				"the candidate's applier is stopped, with something left to apply");
 		}
 	}
 }

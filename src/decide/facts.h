@@ -27,7 +27,9 @@ enum fact {
 	FACT_DRAINED = 1u << 12,   /* all nodes hold and no transaction is open on the primary */
 	FACT_FROZEN = 1u << 13,	   /* the old primary is read-only since this switchover */
 	FACT_CAUGHT_UP = 1u << 14, /* the candidate has applied all that the frozen primary has */
-	FACT_COUNT_ = 15,
+	FACT_APPLYING =
+		1u << 15, /* the candidate's applier is at work on what is left, without an error */
+	FACT_COUNT_ = 16,
 };
 
 /* What the observation proves, and which server the facts about a candidate are about. */

@@ -411,6 +411,29 @@ static void test_a_new_primary_that_cant_be_opened_is_given_up(void **state)
 	world_fini(&world);
 }
 
+static void test_a_long_backlog_is_waited_for_and_a_broken_applier_is_told(void **state)
+{
+	(void)state;
+	struct world world;
+	begin(&world, POLICY_LOSSLESS, 2);
+	struct server_status *candidate = &world.seen.servers[1].status;
+	assert_int_equal(gtid_set_parse(STR("0-1-99"), GTID_MARIADB, &candidate->received, NULL),
+			 ERR_OK);
+	world.slow_appliers = true;
+	world.alive &= ~BIT(0);
+	assert_true(world_until(&world, GROUP_REVOKING, 20));
+	assert_false(world_until(&world, GROUP_REFUSED, 2000));
+	candidate->replica.sql_errno = 1062;
+	(void)!str_copy(STR("duplicate"), candidate->replica.sql_error, SERVER_ERROR_BYTES_MAX);
+	assert_true(world_until(&world, GROUP_REFUSED, 2000));
+	assert_string_equal(world.decision.facts.missing, "duplicate");
+	/* A person mends it. */
+	candidate->replica.sql_errno = 0;
+	world.slow_appliers = false;
+	assert_true(world_until(&world, GROUP_STEADY, 100));
+	world_fini(&world);
+}
+
 static void test_nothing_opens_while_a_path_to_the_old_primary_is_open(void **state)
 {
 	(void)state;
@@ -556,6 +579,7 @@ int main(void)
 		cmocka_unit_test(test_an_undo_that_cant_be_done_ends),
 		cmocka_unit_test(test_a_new_primary_that_dies_at_once_is_replaced_without_loss),
 		cmocka_unit_test(test_a_new_primary_that_cant_be_opened_is_given_up),
+		cmocka_unit_test(test_a_long_backlog_is_waited_for_and_a_broken_applier_is_told),
 		cmocka_unit_test(test_nothing_opens_while_a_path_to_the_old_primary_is_open),
 		cmocka_unit_test(test_replicas_that_contradict_each_other_stop_the_failover),
 		cmocka_unit_test(test_a_live_primary_is_replaced_on_order),

@@ -15,7 +15,8 @@ struct world {
 	uint32_t deaf;	   /* bit i: the manager can't reach it, others can */
 	uint32_t no_steps; /* bit i: steps on server i fail */
 	uint32_t open_transactions;
-	bool routes_stuck; /* the nodes don't answer */
+	bool slow_appliers; /* what is received isn't applied */
+	bool routes_stuck;  /* the nodes don't answer */
 };
 
 /* `count` servers s0.., all fresh and read-only, as after group create. */
