@@ -115,7 +115,8 @@ static void print_up(struct cli *cli, const struct sandbox *sandbox, uint64_t to
 		   sandbox_state_account_file(SANDBOX_APPLICATION));
 	buf_printf(out, "look at it:   muster status --socket '%s/muster.sock'\n",
 		   sandbox->sockets);
-	buf_printf(out, "in a shell:   eval \"$(muster sandbox env %s)\"\n", sandbox->name);
+	buf_printf(out, "in a shell:   set -a; eval \"$(muster sandbox env %s)\"; set +a\n",
+		   sandbox->name);
 }
 
 enum err cmd_sandbox_up(struct cli *cli, const struct args *args)
