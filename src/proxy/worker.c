@@ -153,8 +153,9 @@ static void take_mail(struct worker *worker)
 /* Moves idle sessions to where their next statement will go, after those that wait already. */
 static void preopen(struct worker *worker)
 {
-	if (!worker->preopen_wanted) {
-		return;
+	bool open = worker->target && worker->target->route.writes == ROUTE_OPEN;
+	if (!worker->preopen_wanted || (open && worker->held_count)) {
+		return; /* who waits has the servers for himself first */
 	}
 	LIST_EACH (&worker->sessions, link) {
 		if (!session_preopen(LIST_ENTRY(link, struct session, link))) {
