@@ -73,15 +73,27 @@ def test_right_password(proxy, user, password):
         conn.close()
 
 
-@pytest.mark.parametrize("user, password", [
-    ("app", "wrong"), ("app", ""), ("empty", "x"), ("nobody", "x"), ("nobody", ""), ("other", "wrong")])
+@pytest.mark.parametrize(
+    "user, password",
+    [
+        ("app", "wrong"),
+        ("app", ""),
+        ("empty", "x"),
+        ("nobody", "x"),
+        ("nobody", ""),
+        ("other", "wrong"),
+    ],
+)
 def test_wrong_password(proxy, user, password):
     """Anybody would get in, or could tell which accounts exist."""
     for _ in range(2):
         with pytest.raises(pymysql.err.OperationalError) as caught:
             proxy.connect(user, password)
         uses = "YES" if password else "NO"
-        assert caught.value.args == (DENIED, f"Access denied for user '{user}'@'127.0.0.1' (using password: {uses})")
+        assert caught.value.args == (
+            DENIED,
+            f"Access denied for user '{user}'@'127.0.0.1' (using password: {uses})",
+        )
 
 
 def test_ed25519(proxy, server):
@@ -134,9 +146,23 @@ def test_too_many_sessions(proxy):
 def test_command_line_client(proxy, server):
     """The client that every DBA uses, with several statements and a wrong one."""
     out = subprocess.run(
-        [shutil.which("mariadb") or "mysql", "--no-defaults", "-h127.0.0.1", f"-P{proxy.ports[0]}", "-uapp",
-         "-papppw", "--skip-ssl", "--force", "-N", "app"],
-        input="SELECT 1; SELECT nope; SHOW TABLES; CALL two();\n", capture_output=True, text=True, check=False)
+        [
+            shutil.which("mariadb") or "mysql",
+            "--no-defaults",
+            "-h127.0.0.1",
+            f"-P{proxy.ports[0]}",
+            "-uapp",
+            "-papppw",
+            "--skip-ssl",
+            "--force",
+            "-N",
+            "app",
+        ],
+        input="SELECT 1; SELECT nope; SHOW TABLES; CALL two();\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert out.stdout.split() == ["1", "t", "1", "2"] and "Unknown column 'nope'" in out.stderr, out
 
 
@@ -165,8 +191,10 @@ def test_slow_reader_costs_no_memory(proxy):
     conn = proxy.connect(database="app", cursorclass=pymysql.cursors.SSCursor)
     before = memory_kb(proxy)
     cur = conn.cursor()
-    cur.execute("WITH RECURSIVE s AS (SELECT 1 n UNION ALL SELECT n+1 FROM s WHERE n<1000)"
-                " SELECT REPEAT('z', 500) FROM s a, s b LIMIT 200000")
+    cur.execute(
+        "WITH RECURSIVE s AS (SELECT 1 n UNION ALL SELECT n+1 FROM s WHERE n<1000)"
+        " SELECT REPEAT('z', 500) FROM s a, s b LIMIT 200000"
+    )
     time.sleep(0.5)
     assert memory_kb(proxy) - before < 8192
     assert sum(1 for _ in cur) == 200000
@@ -209,9 +237,15 @@ class Binary:
     """proxy_client on the binary protocol."""
 
     def __init__(self, proxy):
-        path = os.environ.get("PROXY_CLIENT", str(pathlib.Path(driver_path()).parent / "proxy_client"))
-        self.process = subprocess.Popen([path, str(proxy.ports[0]), "app", "apppw"], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        path = os.environ.get(
+            "PROXY_CLIENT", str(pathlib.Path(driver_path()).parent / "proxy_client")
+        )
+        self.process = subprocess.Popen(
+            [path, str(proxy.ports[0]), "app", "apppw"],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         assert self.process.stdout.readline() == "ok\n"
 
     def say(self, line):
@@ -248,14 +282,17 @@ def test_prepared_statements(proxy, server):
     assert client.say("long cd") == "ok"
     assert client.say("execute") == "ok <cd>"
     assert client.say("reset") == "ok"
-    assert client.say("prepare SELECT nope") .startswith("error 1054")
+    assert client.say("prepare SELECT nope").startswith("error 1054")
     client.quit()
 
 
 def test_cursor(proxy):
     """Rows fetched in portions by a server-side cursor."""
     client = Binary(proxy)
-    assert client.say("prepare SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5") == "ok 0"
+    assert (
+        client.say("prepare SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5")
+        == "ok 0"
+    )
     assert client.say("cursor") == "ok 1 2 3 4 5"
     assert client.say("execute") == "ok 1 2 3 4 5"
     client.quit()
@@ -275,9 +312,17 @@ def test_change_user_and_reset(proxy, server):
     client.quit()
 
 
-@pytest.mark.parametrize("junk", [
-    b"\x00\x00\x00\x01", b"\xff\xff\xff\x01" + b"a" * 4096, b"\x05\x00\x00\x07abcde", b"GET / HTTP/1.0\r\n\r\n",
-    b"\x20\x00\x00\x01" + b"\xff" * 32], ids=["empty", "huge", "order", "http", "ones"])
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"\x00\x00\x00\x01",
+        b"\xff\xff\xff\x01" + b"a" * 4096,
+        b"\x05\x00\x00\x07abcde",
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"\x20\x00\x00\x01" + b"\xff" * 32,
+    ],
+    ids=["empty", "huge", "order", "http", "ones"],
+)
 def test_junk_at_login(proxy, junk):
     """A broken or hostile client must not take the proxy down."""
     with socket.create_connection(("127.0.0.1", proxy.ports[0]), timeout=5) as sock:
@@ -308,12 +353,26 @@ def test_kill_by_the_ids_clients_know(proxy, server):
     for _ in range(4):  # sessions are spread over workers
         victim = proxy.connect(database="app")
         box = []
-        thread = threading.Thread(target=lambda v=victim, b=box: b.append(errno_of(
-            lambda: run(v, "SELECT COUNT(*) FROM information_schema.columns a, information_schema.columns b,"
-                           " information_schema.columns c"))))
+        thread = threading.Thread(
+            target=lambda v=victim, b=box: b.append(
+                errno_of(
+                    lambda: run(
+                        v,
+                        "SELECT COUNT(*) FROM information_schema.columns a, information_schema.columns b,"
+                        " information_schema.columns c",
+                    )
+                )
+            )
+        )
         thread.start()
-        wait_until(lambda: server.value("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE"
-                                        " '%columns c' AND info NOT LIKE '%processlist%'") == 1, "it runs")
+        wait_until(
+            lambda: server.value(
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE"
+                " '%columns c' AND info NOT LIKE '%processlist%'"
+            )
+            == 1,
+            "it runs",
+        )
         run(killer, f"KILL QUERY {victim.thread_id()}")
         thread.join(20)
         assert box == [1317]
