@@ -32,6 +32,14 @@ struct dialect_columns {
 	const char *received; /* GTIDs received */
 };
 
+/* What a server is before it is repointed. */
+struct repoint_from {
+	bool configured; /* has a source */
+	bool live;	 /* its applier runs on GTIDs and goes on running */
+	bool semisync;	 /* can acknowledge: built in, or the plugin is loaded */
+	bool as_wanted;	 /* nothing to do */
+};
+
 /* A global privilege of the manager's account, and what it is for. */
 struct dialect_privilege {
 	const char *name;
@@ -71,9 +79,11 @@ struct dialect {
 					struct err_ctx *err);
 	/* Stops all of replication, whatever the applier is in the middle of. May be NULL. */
 	enum err (*stop_replication)(struct conn *conn, uint64_t deadline_us, struct err_ctx *err);
-	/* Appends what repoints: everything between stop and start. `configured`: has a source. */
+	/* Appends what repoints: everything between stop and start. */
 	void (*repoint_sql)(struct conn *conn, const struct repoint_options *options,
-			    bool configured, struct buf *sql);
+			    const struct repoint_from *from, struct buf *sql);
+	/* The source may be changed while the applier runs: relay logs stay, only the receiver is stopped. */
+	bool repoints_live;
 	/* Keeps read-only over a restart where the server can; NULL where it cannot. */
 	enum err (*keep_read_only)(struct conn *conn, uint64_t deadline_us, struct err_ctx *err);
 	/* Adds the findings that only this dialect has. */

@@ -239,8 +239,8 @@ static enum err set_semisync(struct conn *conn, const struct semisync_wanted *wa
 	return rc;
 }
 
-static void repoint_sql(struct conn *conn, const struct repoint_options *options, bool configured,
-			struct buf *sql)
+static void repoint_sql(struct conn *conn, const struct repoint_options *options,
+			const struct repoint_from *from, struct buf *sql)
 {
 	(void)conn;
 	if (options->net_timeout_s) {
@@ -261,7 +261,7 @@ static void repoint_sql(struct conn *conn, const struct repoint_options *options
 		   options->connect_retry_s ? options->connect_retry_s : 1, heartbeat_ms / 1000,
 		   heartbeat_ms % 1000);
 	/* A stream that is encrypted already stays so; a new one is not. */
-	if (!configured) {
+	if (!from->configured) {
 		buf_add_text(sql, " MASTER_SSL=0, MASTER_SSL_VERIFY_SERVER_CERT=0,");
 	}
 	buf_add_text(sql, " MASTER_USE_GTID=slave_pos");

@@ -163,8 +163,8 @@ static enum err read_status(struct conn *conn, uint64_t deadline_us, struct serv
 	return rc;
 }
 
-static void repoint_sql(struct conn *conn, const struct repoint_options *options, bool configured,
-			struct buf *sql)
+static void repoint_sql(struct conn *conn, const struct repoint_options *options,
+			const struct repoint_from *from, struct buf *sql)
 {
 	if (options->net_timeout_s) {
 		buf_printf(sql, "SET GLOBAL %s=%u;",
@@ -186,10 +186,12 @@ static void repoint_sql(struct conn *conn, const struct repoint_options *options
 		   options->connect_retry_s ? options->connect_retry_s : 1, heartbeat_ms / 1000,
 		   heartbeat_ms % 1000);
 	/* A stream that is encrypted already stays so; a new one is not. */
-	if (!configured) {
+	if (!from->configured) {
 		buf_add_text(sql, " SOURCE_SSL=0,");
 	}
-	buf_add_text(sql, " SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1 FOR CHANNEL '';");
+	/* Auto position can only be set while the applier is stopped; a live one has it. */
+	buf_printf(sql, "%s GET_SOURCE_PUBLIC_KEY=1 FOR CHANNEL '';",
+		   from->live ? "" : " SOURCE_AUTO_POSITION=1,");
 }
 
 /* So that a restart does not come up writable. What refuses it here (persisted variables are off)
@@ -242,6 +244,7 @@ static enum err audit(struct conn *conn, uint64_t deadline_us, struct server_fin
 
 const struct dialect dialect_mysql = {
 	.flavor = GTID_MYSQL,
+	.repoints_live = true,
 	.probe_sql = "SELECT @@global.read_only OR @@global.super_read_only",
 	.read_only_sql = "SET GLOBAL super_read_only=1",
 	.open_sql = "SET GLOBAL read_only=0", /* clears super_read_only too */

@@ -210,6 +210,8 @@ enum err server_promote(struct conn *conn, const struct semisync_wanted *wanted,
 
 /* ---- Repointing ---- */
 
+enum { DRAIN_BEFORE_CHANGE_MS = 20 };
+
 /* Whether the replica is what the options ask for already, and runs. */
 static bool is_as_wanted(const struct server_status *status, const struct repoint_options *options,
 			 struct str user)
@@ -226,8 +228,7 @@ static bool is_as_wanted(const struct server_status *status, const struct repoin
 
 static enum err find_replica(struct conn *conn, const struct dialect *dialect,
 			     const struct repoint_options *options, uint64_t deadline_us,
-			     bool *ret_configured, bool *ret_as_wanted, bool *ret_semisync,
-			     struct err_ctx *err)
+			     struct repoint_from *ret, struct err_ctx *err)
 {
 	CLEANUP(rows_freep) struct rows *rows = NULL;
 	struct server_status status;
@@ -241,11 +242,40 @@ static enum err find_replica(struct conn *conn, const struct dialect *dialect,
 		if (rows_next(rows)) {
 			(void)rows_get(rows, dialect->columns->source_user, &user);
 		}
-		*ret_configured = status.replica.configured;
-		*ret_semisync = status.semisync.available;
-		*ret_as_wanted = is_as_wanted(&status, options, user);
+		ret->configured = status.replica.configured;
+		ret->semisync = status.semisync.available;
+		ret->as_wanted = is_as_wanted(&status, options, user);
+		ret->live = dialect->repoints_live && ret->configured &&
+			    status.replica.gtid_position && status.replica.sql_running &&
+			    (ret->semisync || !options->semisync);
 	}
 	server_status_fini(&status);
+	return rc;
+}
+
+/* Stops what has to be stopped for the change: the receiver alone where that is enough. */
+static enum err stop_for_change(struct conn *conn, const struct dialect *dialect,
+				const struct repoint_options *options,
+				const struct repoint_from *from, uint64_t deadline_us,
+				struct err_ctx *err)
+{
+	enum err rc = server_stop_receiver(conn, deadline_us, err);
+	if (rc != ERR_OK || from->live) {
+		return rc;
+	}
+	/* The change drops the relay logs. What is in them can be fetched again from the new source, so only a
+	 * short while is given to apply it first. */
+	uint64_t drain_until_us = conn_now_us(conn) + (uint64_t)DRAIN_BEFORE_CHANGE_MS * US_PER_MS;
+	struct err_ctx ignored = { 0 };
+	(void)!server_wait_drained(
+		conn, drain_until_us < deadline_us ? drain_until_us : deadline_us, &ignored);
+	rc = server_stop_replication(conn, deadline_us, err);
+	if (rc == ERR_OK && options->semisync && !from->semisync) {
+		/* The plugin must be there before its flag can be set. Where it is, the source's flag is
+		 * left alone: to switch it off takes MySQL up to a second. */
+		const struct semisync_wanted loaded = { .replica = true };
+		rc = dialect->set_semisync(conn, &loaded, deadline_us, err);
+	}
 	return rc;
 }
 
@@ -253,31 +283,22 @@ enum err server_repoint(struct conn *conn, const struct repoint_options *options
 			uint64_t deadline_us, struct err_ctx *err)
 {
 	const struct dialect *dialect = NULL;
-	bool configured = false;
-	bool as_wanted = false;
-	bool semisync = false;
+	struct repoint_from from = { .configured = false };
 	enum err rc = server_dialect(conn, &dialect, err);
 	if (rc == ERR_OK) {
-		rc = find_replica(conn, dialect, options, deadline_us, &configured, &as_wanted,
-				  &semisync, err);
+		rc = find_replica(conn, dialect, options, deadline_us, &from, err);
 	}
-	if (rc != ERR_OK || as_wanted) {
+	if (rc != ERR_OK || from.as_wanted) {
 		return rc;
 	}
-	rc = server_stop_replication(conn, deadline_us, err);
-	if (rc == ERR_OK && options->semisync && !semisync) {
-		/* The plugin must be there before its flag can be set. Where it is, the source's flag is
-		 * left alone: to switch it off takes MySQL up to a second. */
-		const struct semisync_wanted loaded = { .replica = true };
-		rc = dialect->set_semisync(conn, &loaded, deadline_us, err);
-	}
+	rc = stop_for_change(conn, dialect, options, &from, deadline_us, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
 	struct buf sql;
 	buf_init(&sql, CONN_SQL_BYTES_MAX);
-	dialect->repoint_sql(conn, options, configured, &sql);
-	buf_add_text(&sql, dialect->start_sql);
+	dialect->repoint_sql(conn, options, &from, &sql);
+	buf_add_text(&sql, from.live ? dialect->start_receiver_sql : dialect->start_sql);
 	rc = buf_finish(&sql) == ERR_OK
 		     ? conn_query(conn, buf_str(&sql), deadline_us, NULL, err)
 		     : err_set(err, ERR_LIMIT, "the statement that repoints is too long");

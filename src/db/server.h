@@ -153,9 +153,9 @@ struct repoint_options {
 	bool semisync;	  /* acknowledge */
 };
 
-/* Makes the server a running replica of the named one. Relay logs are forgotten: what was received and
- * must not be lost is to be applied first (server_wait_drained()). No-op when it is so already and both
- * threads run. */
+/* Makes the server a running replica of the named one. Where the dialect has to forget its relay logs for that
+ * (MariaDB), what is in them must be at the new source too; a short while is given to apply it first. No-op
+ * when it is so already and both threads run. */
 MUST_CHECK enum err server_repoint(struct conn *conn, const struct repoint_options *options,
 				   uint64_t deadline_us, struct err_ctx *err);
 

@@ -55,7 +55,7 @@ static bool is_silent(const struct observation *seen, const struct decide_option
 	const struct observation_server *one = &seen->servers[server];
 	bool without_answer = one->reach == REACH_SILENT || one->reach == REACH_HUNG ||
 			      one->reach == REACH_NOBODY_LISTENS;
-	return without_answer && one->misses >= 2 &&
+	return without_answer && one->misses >= 1 &&
 	       now_us - last_answer_us(seen, server) >= options->silence_us;
 }
 

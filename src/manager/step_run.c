@@ -3,10 +3,6 @@
 #include "base/mem.h"
 #include "db/server.h"
 
-/* Long enough for what is nearly done; a long backlog is fetched again from the primary, which costs less than
- * clients that wait for an acknowledgement meanwhile. */
-enum { DRAIN_BEFORE_REPOINT_MS = 20 };
-
 static enum err run_stop_receiver(const struct step_context *context, struct err_ctx *err)
 {
 	return server_stop_receiver(context->conn, context->task->deadline_us, err);
@@ -54,18 +50,6 @@ static enum err run_open(const struct step_context *context, struct err_ctx *err
 static enum err run_repoint(const struct step_context *context, struct err_ctx *err)
 {
 	const struct task *task = context->task;
-	enum err rc = server_stop_receiver(context->conn, task->deadline_us, err);
-	if (rc != ERR_OK) {
-		return rc;
-	}
-	/* What is received and not applied is at the primary too (that is what made it the primary), so a drain
-	 * that can't be finished costs time, not data. */
-	uint64_t drain_until_us =
-		conn_now_us(context->conn) + (uint64_t)DRAIN_BEFORE_REPOINT_MS * US_PER_MS;
-	struct err_ctx ignored = { 0 };
-	(void)!server_wait_drained(
-		context->conn,
-		drain_until_us < task->deadline_us ? drain_until_us : task->deadline_us, &ignored);
 	const struct repoint_options options = {
 		.host = task->source_host,
 		.port = task->source_port,
