@@ -199,7 +199,7 @@ static void revoke_servers(const struct record *record, const struct observation
 			}
 		} else if (!is_done(seen, i, STEP_STOP_RECEIVER)) {
 			want(ret, i, STEP_STOP_RECEIVER, "nothing may be acknowledged any more");
-		} else if (status->replica.sql_running &&
+		} else if (i == ret->facts.candidate && status->replica.sql_running &&
 			   !gtid_set_contains(&status->executed, &status->received)) {
 			want(ret, i, STEP_DRAIN, "what was received has to be applied");
 		}
