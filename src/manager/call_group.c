@@ -249,7 +249,7 @@ static enum err begin_group(struct manager_core *core, struct call *call, struct
 	struct group *group = group_new(&call->plan, &core->options, &core->on, context.now_us);
 	enum err rc = group_store(group, &context, &call->plan, err);
 	if (rc != ERR_OK) {
-		(void)group_free(group, false);
+		(void)group_free(group);
 		return rc;
 	}
 	list_add_tail(&core->groups, &group->list);

@@ -1,6 +1,7 @@
 /* The life of a group in the manager: its peers, and what they report. The turn is in turn.c. */
 #include "manager/group.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -53,6 +54,7 @@ struct group *group_new(const struct record *record, const struct manager_option
 	struct group *group = mem_need(sizeof(*group));
 	list_init(&group->list);
 	list_init(&group->waiters);
+	list_init(&group->goodbyes);
 	record_init(&group->record);
 	record_copy(&group->record, record);
 	group->record.state_since_us = now_us;
@@ -66,9 +68,12 @@ struct group *group_new(const struct record *record, const struct manager_option
 	return group;
 }
 
+/* A server's last hours: its threads may be in the middle of a step, so they are waited for aside. */
 struct goodbye {
+	struct list list; /* in group->goodbyes */
 	struct thread thread;
 	struct peer *peer;
+	atomic_bool done; /* the thread has nothing more to do */
 };
 
 static void say_goodbye(void *ctx)
@@ -76,40 +81,52 @@ static void say_goodbye(void *ctx)
 	struct goodbye *goodbye = ctx;
 	peer_stop(goodbye->peer);
 	(void)peer_unref(goodbye->peer);
+	atomic_store(&goodbye->done, true);
 }
 
-static void member_stop(struct group *group, uint32_t server, bool wait)
+/* Releases the goodbyes that are over, or (`all`) waits for every one. */
+static void reap_goodbyes(struct group *group, bool all)
 {
-	struct member *member = &group->members[server];
-	server_status_fini(&group->seen.servers[server].status);
-	gtid_set_fini(&group->seen.servers[server].older.executed);
-	memset(&group->seen.servers[server], 0, sizeof(group->seen.servers[server]));
-	if (!member->peer) {
-		return;
+	LIST_EACH (&group->goodbyes, at) {
+		struct goodbye *goodbye = LIST_ENTRY(at, struct goodbye, list);
+		if (all || atomic_load(&goodbye->done)) {
+			list_remove(&goodbye->list);
+			thread_join(&goodbye->thread);
+			mem_free(goodbye);
+		}
 	}
-	if (wait) {
-		peer_stop(member->peer);
-		member->peer = peer_unref(member->peer);
-		return;
-	}
-	/* The threads may be in the middle of a step: they are waited for elsewhere. */
+}
+
+static void forget_seen(struct observation_server *seen)
+{
+	server_status_fini(&seen->status);
+	gtid_set_fini(&seen->older.executed);
+	memset(seen, 0, sizeof(*seen));
+}
+
+static void member_part(struct group *group, struct peer *peer)
+{
 	struct goodbye *goodbye = mem_need(sizeof(*goodbye));
-	goodbye->peer = member->peer;
-	member->peer = NULL;
+	goodbye->peer = peer;
+	list_add_tail(&group->goodbyes, &goodbye->list);
 	if (thread_start(&goodbye->thread, "goodbye", say_goodbye, goodbye, NULL) != ERR_OK) {
 		say_goodbye(goodbye);
-		mem_free(goodbye);
 	}
 }
 
-struct group *group_free(struct group *group, bool wait)
+struct group *group_free(struct group *group)
 {
 	if (!group) {
 		return NULL;
 	}
 	for (uint32_t i = 0; i < group->record.server_count; i++) {
-		member_stop(group, i, wait);
+		forget_seen(&group->seen.servers[i]);
+		if (group->members[i].peer) {
+			peer_stop(group->members[i].peer);
+			group->members[i].peer = peer_unref(group->members[i].peer);
+		}
 	}
+	reap_goodbyes(group, true);
 	check(list_is_empty(&group->waiters));
 	list_remove(&group->list);
 	gtid_set_fini(&group->report.lost);
@@ -153,13 +170,13 @@ void group_set_servers(struct group *group, const struct record *record,
 			member_start(group, i, options, on);
 		}
 	}
+	reap_goodbyes(group, false);
 	/* What is left over goes the way of a removed server. */
-	struct group rest;
-	memset(&rest, 0, sizeof(rest));
-	memcpy(rest.members, old_members, sizeof(old_members));
-	memcpy(rest.seen.servers, old_seen, sizeof(old_seen));
 	for (uint32_t i = 0; i < old_record.server_count; i++) {
-		member_stop(&rest, i, false);
+		forget_seen(&old_seen[i]);
+		if (old_members[i].peer) {
+			member_part(group, old_members[i].peer);
+		}
 	}
 	record_fini(&old_record);
 	group->tense_until_us = now_us + (uint64_t)TENSE_MS * US_PER_MS;

@@ -42,6 +42,7 @@ struct group {
 	json_t *old_report;	   /* of before this process; NULL: none */
 	uint64_t loaded_report_id; /* its id: `report` counts on from there */
 	struct list waiters;
+	struct list goodbyes;	/* of servers that left it */
 	struct route route;	/* the newest published */
 	uint64_t route_version; /* the record's version that it was made from */
 	uint32_t route_count;	/* published for that version */
@@ -65,8 +66,8 @@ struct turn_context {
 struct group *group_new(const struct record *record, const struct manager_options *options,
 			const struct peer_options *on, uint64_t now_us);
 
-/* Ends the peers (in the background unless `wait`) and releases. Takes NULL, returns NULL. */
-struct group *group_free(struct group *group, bool wait);
+/* Ends the peers, waits for their threads, and releases. Takes NULL, returns NULL. */
+struct group *group_free(struct group *group);
 
 /* Starts and ends peers so that there is one per server of `record`, and takes the record over. */
 void group_set_servers(struct group *group, const struct record *record,

@@ -348,7 +348,7 @@ static void release(struct manager *manager)
 			enum err rc = err_set(&err, ERR_UNREACHABLE, "the manager is stopping");
 			call_answer(waiter->call, rc, &err, NULL);
 		}
-		(void)group_free(group, true);
+		(void)group_free(group);
 	}
 	struct mail mail;
 	while (manager->mail && mailbox_receive(manager->mail, &mail)) {
