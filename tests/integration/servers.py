@@ -328,6 +328,16 @@ class Server:
 
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
+        # The signal is only pending until each thread has seen it.
+        wait_for(lambda: set(self.thread_states()) == {"T"}, "every thread is stopped")
+
+    def thread_states(self):
+        """The letters of proc(5), one per thread."""
+        for stat in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
+            try:
+                yield stat.read_text().rpartition(")")[2].split()[0]
+            except FileNotFoundError:
+                pass
 
     def cont(self):
         self.process.send_signal(signal.SIGCONT)
