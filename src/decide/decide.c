@@ -22,8 +22,8 @@ static uint32_t future_members(const struct record *record, const struct observa
 {
 	uint32_t members = 0;
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		if (i != candidate && facts_answers(seen, i) && !record->servers[i].diverged &&
-		    seen->servers[i].status.semisync.available &&
+		if (i != candidate && observation_answers(seen, i) &&
+		    !record->servers[i].diverged && seen->servers[i].status.semisync.available &&
 		    gtid_set_contains(base, &seen->servers[i].status.received)) {
 			members |= 1u << i;
 		}
@@ -108,11 +108,11 @@ static void apply_rule(struct record *record, const struct observation *seen,
 
 static void note_extra(struct record *record, const struct observation *seen, uint64_t now_us)
 {
-	if (record->primary == SERVER_NONE || !facts_answers(seen, record->primary)) {
+	if (record->primary == SERVER_NONE || !observation_answers(seen, record->primary)) {
 		return;
 	}
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		if (i == record->primary || !facts_answers(seen, i)) {
+		if (i == record->primary || !observation_answers(seen, i)) {
 			continue;
 		}
 		enum server_order order = server_facts_compare(seen, i, record->primary);
@@ -187,7 +187,7 @@ static void revoke_servers(const struct record *record, const struct observation
 {
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		const struct server_status *status = &seen->servers[i].status;
-		if (!facts_answers(seen, i)) {
+		if (!observation_answers(seen, i)) {
 			continue;
 		}
 		if (i == record->previous || !status->read_only) {
@@ -233,7 +233,7 @@ static void tend_primary(struct record *record, const struct observation *seen,
 {
 	ret->promise_why = promise_update(record, seen, options, now_us);
 	ret->changed = ret->changed || ret->promise_why;
-	if (!facts_answers(seen, record->primary)) {
+	if (!observation_answers(seen, record->primary)) {
 		return;
 	}
 	enum step step = promise_step(record, seen);

@@ -3,13 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "decide/facts.h"
-
 const char *election_unfit(const struct record *record, const struct observation *seen,
 			   uint32_t server)
 {
 	const struct server_status *status = &seen->servers[server].status;
-	if (!facts_answers(seen, server)) {
+	if (!observation_answers(seen, server)) {
 		return "does not answer";
 	}
 	if (record->servers[server].diverged) {
@@ -37,14 +35,14 @@ const char *election_unfit(const struct record *record, const struct observation
 static bool is_stopped(const struct observation *seen, uint32_t server)
 {
 	const struct observation_server *one = &seen->servers[server];
-	return facts_answers(seen, server) && (one->steps_done & (1u << STEP_STOP_RECEIVER)) &&
-	       one->status.replica.io == IO_NO;
+	return observation_answers(seen, server) &&
+	       (one->steps_done & (1u << STEP_STOP_RECEIVER)) && one->status.replica.io == IO_NO;
 }
 
 static bool is_fenced(const struct observation *seen, uint32_t server)
 {
 	const struct observation_server *one = &seen->servers[server];
-	return facts_answers(seen, server) && (one->steps_done & (1u << STEP_FENCE)) &&
+	return observation_answers(seen, server) && (one->steps_done & (1u << STEP_FENCE)) &&
 	       one->status.read_only;
 }
 
@@ -73,7 +71,7 @@ static uint32_t answering_servers(const struct record *record, const struct obse
 {
 	uint32_t set = 0;
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		if (facts_answers(seen, i) && !record->servers[i].diverged) {
+		if (observation_answers(seen, i) && !record->servers[i].diverged) {
 			set |= 1u << i;
 		}
 	}

@@ -16,25 +16,6 @@ const char *fact_name(uint32_t bit_index)
 	return bit_index < FACT_COUNT_ ? fact_names[bit_index] : "?";
 }
 
-bool facts_answers(const struct observation *seen, uint32_t server)
-{
-	if (server >= SERVERS_MAX) {
-		return false;
-	}
-	const struct observation_server *one = &seen->servers[server];
-	return one->reach == REACH_ANSWERS && one->status_us != 0 &&
-	       one->status_us >= seen->started_us;
-}
-
-bool facts_follows(const struct record *record, const struct observation *seen, uint32_t server,
-		   uint32_t source)
-{
-	const struct replica_status *replica = &seen->servers[server].status.replica;
-	return source != SERVER_NONE && replica->configured &&
-	       replica->source_port == record->servers[source].port &&
-	       strcmp(replica->source_host, record->servers[source].host) == 0;
-}
-
 /* When the primary was last proven to live. */
 static uint64_t last_answer_us(const struct observation *seen, uint32_t server)
 {
@@ -65,8 +46,8 @@ int facts_streams_lost(const struct record *record, const struct observation *se
 	uint32_t lost = 0;
 	bool unasked = false;
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		if (i == record->primary || !facts_answers(seen, i) ||
-		    !facts_follows(record, seen, i, record->primary)) {
+		if (i == record->primary || !observation_answers(seen, i) ||
+		    !record_follows(record, seen, i, record->primary)) {
 			continue;
 		}
 		const struct observation_server *one = &seen->servers[i];
@@ -117,7 +98,7 @@ static void find_primary_facts(const struct record *record, const struct observa
 				     "that it is gone");
 		}
 	}
-	if (facts_answers(seen, primary)) {
+	if (observation_answers(seen, primary)) {
 		bool opened = !one->status.read_only && !one->status.replica.sql_running;
 		if (opened && one->status_us >= record->state_since_us) {
 			ret->set |= FACT_WRITABLE;
@@ -180,7 +161,7 @@ static uint32_t find_successor(const struct record *record, const struct observa
 		}
 		const struct replica_status *replica = &seen->servers[i].status.replica;
 		const char *unfit = election_unfit(record, seen, i);
-		if (!unfit && (!facts_follows(record, seen, i, record->primary) ||
+		if (!unfit && (!record_follows(record, seen, i, record->primary) ||
 			       replica->io != IO_YES || !replica->sql_running)) {
 			unfit = "does not replicate from the primary";
 		}
@@ -215,13 +196,13 @@ static void find_switchover_facts(const struct record *record, const struct obse
 	}
 	const struct observation_server *old = &seen->servers[record->primary];
 	const struct observation_server *next = &seen->servers[ret->candidate];
-	if (facts_answers(seen, record->primary)) {
+	if (observation_answers(seen, record->primary)) {
 		ret->set |= FACT_FIT;
 	} else {
 		missing(ret, "the primary doesn't answer");
 	}
 	if (record->state == GROUP_FREEZING && (old->steps_done & (1u << STEP_FREEZE)) &&
-	    old->status.read_only && facts_answers(seen, record->primary)) {
+	    old->status.read_only && observation_answers(seen, record->primary)) {
 		ret->set |= FACT_FROZEN;
 		if ((next->steps_done & (1u << STEP_CATCH_UP)) &&
 		    gtid_set_contains(&next->status.executed, &old->status.executed)) {

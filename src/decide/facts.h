@@ -51,10 +51,3 @@ const char *fact_name(uint32_t bit_index);
  * one, 0 = not known (no witness, or one not asked yet), -1 = at least one still receives. */
 int facts_streams_lost(const struct record *record, const struct observation *seen,
 		       const struct decide_options *options, uint64_t now_us);
-
-/* Answers now: a status that was read in the present watch. */
-bool facts_answers(const struct observation *seen, uint32_t server);
-
-/* Points at the server `source` of the record (by address). */
-bool facts_follows(const struct record *record, const struct observation *seen, uint32_t server,
-		   uint32_t source);

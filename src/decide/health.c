@@ -1,7 +1,5 @@
 #include "decide/health.h"
 
-#include "decide/facts.h"
-
 static const char *reach_problem(enum reach reach)
 {
 	switch (reach) {
@@ -29,7 +27,7 @@ static const char *replica_problem(const struct record *record, const struct obs
 {
 	const struct server_status *status = &seen->servers[server].status;
 	const struct replica_status *replica = &status->replica;
-	if (!facts_follows(record, seen, server, record->primary)) {
+	if (!record_follows(record, seen, server, record->primary)) {
 		return "does not replicate from the primary";
 	}
 	if (replica->io_errno != 0 && replica->io != IO_YES) {
@@ -61,7 +59,7 @@ const char *health_problem(const struct record *record, const struct observation
 			   uint32_t server)
 {
 	const struct observation_server *one = &seen->servers[server];
-	if (!facts_answers(seen, server)) {
+	if (!observation_answers(seen, server)) {
 		return reach_problem(one->reach);
 	}
 	if (record->servers[server].diverged) {

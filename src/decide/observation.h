@@ -129,3 +129,6 @@ struct observation {
 	struct observation_server servers[SERVERS_MAX]; /* same index as record.servers */
 	struct observation_routes routes;
 };
+
+/* Answers now: a status that was read in the present watch. false for SERVER_NONE too. */
+bool observation_answers(const struct observation *seen, uint32_t server);

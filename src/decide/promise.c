@@ -1,6 +1,5 @@
 #include "decide/promise.h"
 
-#include "decide/facts.h"
 #include "decide/server_rules.h"
 
 static void promise_nothing(struct record *record)
@@ -77,7 +76,7 @@ static const char *wait_again(struct record *record, const struct observation *s
 const char *promise_update(struct record *record, const struct observation *seen,
 			   const struct decide_options *options, uint64_t now_us)
 {
-	if (!facts_answers(seen, record->primary)) {
+	if (!observation_answers(seen, record->primary)) {
 		record->clients_none_since_us = 0;
 		return NULL;
 	}
@@ -94,14 +93,14 @@ const char *promise_update(struct record *record, const struct observation *seen
 
 enum step promise_step(const struct record *record, const struct observation *seen)
 {
-	if (!facts_answers(seen, record->primary)) {
+	if (!observation_answers(seen, record->primary)) {
 		return STEP_NONE;
 	}
 	const struct semisync_status *semisync = &seen->servers[record->primary].status.semisync;
 	bool wanted = record->acks > 0;
 	for (uint32_t i = 0; i < record->server_count && record->policy == POLICY_LOSSLESS; i++) {
-		wanted = wanted || (i != record->primary && facts_answers(seen, i) &&
-				    facts_follows(record, seen, i, record->primary) &&
+		wanted = wanted || (i != record->primary && observation_answers(seen, i) &&
+				    record_follows(record, seen, i, record->primary) &&
 				    seen->servers[i].status.semisync.replica_active);
 	}
 	if (wanted && !semisync->source_enabled) {

@@ -47,6 +47,21 @@ uint32_t record_find(const struct record *record, const char *name)
 	return SERVER_NONE;
 }
 
+bool record_may_rewind(const struct record *record, uint32_t server)
+{
+	return record->servers[server].may_rewind && record->state == GROUP_STEADY &&
+	       record->primary != SERVER_NONE && record->primary != server;
+}
+
+bool record_follows(const struct record *record, const struct observation *seen, uint32_t server,
+		    uint32_t source)
+{
+	const struct replica_status *replica = &seen->servers[server].status.replica;
+	return source != SERVER_NONE && replica->configured &&
+	       replica->source_port == record->servers[source].port &&
+	       strcmp(replica->source_host, record->servers[source].host) == 0;
+}
+
 const char *policy_name(enum policy policy)
 {
 	return policy_names[policy];

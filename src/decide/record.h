@@ -89,6 +89,14 @@ void record_copy(struct record *to, const struct record *from);
 /* The index of the server of that name, SERVER_NONE when there is none. */
 uint32_t record_find(const struct record *record, const char *name);
 
+/* Whether the tail of the server's log may be taken back before it is started: another primary is in force, which is
+ * proven to have every acknowledged commit. While there is none, the server may be the one that has them. */
+bool record_may_rewind(const struct record *record, uint32_t server);
+
+/* Whether `server` points at the server `source` of the record, by address. */
+bool record_follows(const struct record *record, const struct observation *seen, uint32_t server,
+		    uint32_t source);
+
 const char *policy_name(enum policy policy);	      /* "lossless" */
 const char *group_state_name(enum group_state state); /* "steady" */
 const char *ask_name(enum ask ask);		      /* "switchover" */

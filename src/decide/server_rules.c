@@ -1,7 +1,5 @@
 #include "decide/server_rules.h"
 
-#include "decide/facts.h"
-
 #define UP SERVER_ANSWERS
 
 /* clang-format off */
@@ -96,7 +94,7 @@ static bool is_covered(const struct record *record, const struct observation *se
 {
 	uint64_t since_us = seen->servers[server].refused_since_us;
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		if (i != server && record_is_member(record, i) && facts_answers(seen, i) &&
+		if (i != server && record_is_member(record, i) && observation_answers(seen, i) &&
 		    seen->servers[i].status.semisync.replica_active &&
 		    has_caught_up(seen, i, record->primary, since_us)) {
 			return true;
@@ -129,7 +127,7 @@ static uint32_t stream_facts(const struct record *record, const struct observati
 	if (replica->configured && runs) {
 		set |= SERVER_REPLICATING;
 	}
-	if (!facts_follows(record, seen, server, record->primary) || !replica->gtid_position) {
+	if (!record_follows(record, seen, server, record->primary) || !replica->gtid_position) {
 		return set | SERVER_STRAY;
 	}
 	if (replica->io == IO_YES && replica->sql_running) {
@@ -155,18 +153,19 @@ uint32_t server_facts_find(const struct record *record, const struct observation
 	set |= record->servers[server].diverged ? SERVER_DIVERGED : 0;
 	if (is_dead(seen, server)) {
 		set |= SERVER_DEAD;
-		set |= facts_answers(seen, record->primary) && is_covered(record, seen, server)
+		set |= observation_answers(seen, record->primary) &&
+				       is_covered(record, seen, server)
 			       ? GROUP_COVERED
 			       : 0;
 	}
-	if (!facts_answers(seen, server)) {
+	if (!observation_answers(seen, server)) {
 		return set;
 	}
 	set |= SERVER_ANSWERS;
 	set |= one->status.read_only ? 0 : SERVER_WRITABLE;
 	set |= one->status.semisync.source_enabled ? SERVER_WAITS : 0;
 	set |= stream_facts(record, seen, server);
-	if (!facts_answers(seen, record->primary)) {
+	if (!observation_answers(seen, record->primary)) {
 		return set;
 	}
 	enum server_order order = server_facts_compare(seen, server, record->primary);

@@ -556,7 +556,7 @@ enum err call_remove(struct manager_core *core, struct call *call, json_t **ret,
 				       : "a server can be removed while the group is steady only");
 	}
 	/* An acknowledged commit may be there alone until another member has everything. */
-	if (record_is_member(&group->record, server) && facts_answers(&group->seen, server)) {
+	if (record_is_member(&group->record, server) && observation_answers(&group->seen, server)) {
 		return err_set(err, ERR_REFUSED,
 			       "'%s' acknowledges commits: stop it first, then remove it when it "
 			       "has left the "

@@ -20,7 +20,7 @@ static const char *role_of(const struct record *record, uint32_t server)
 static const char *state_of(const struct group *group, uint32_t server)
 {
 	const struct server_status *status = &group->seen.servers[server].status;
-	if (!facts_answers(&group->seen, server)) {
+	if (!observation_answers(&group->seen, server)) {
 		return "down";
 	}
 	if (group->record.servers[server].diverged) {
@@ -41,7 +41,7 @@ static const char *state_of(const struct group *group, uint32_t server)
 static json_t *lag_of(const struct group *group, uint32_t server)
 {
 	const struct replica_status *replica = &group->seen.servers[server].status.replica;
-	bool known = facts_answers(&group->seen, server) && server != group->record.primary &&
+	bool known = observation_answers(&group->seen, server) && server != group->record.primary &&
 		     replica->configured && replica->lag_known;
 	return known ? json_integer(replica->lag_s) : json_null();
 }
@@ -49,7 +49,8 @@ static json_t *lag_of(const struct group *group, uint32_t server)
 static json_t *behind_of(const struct group *group, uint32_t server)
 {
 	uint32_t primary = group->record.primary;
-	if (primary == SERVER_NONE || server == primary || !facts_answers(&group->seen, server)) {
+	if (primary == SERVER_NONE || server == primary ||
+	    !observation_answers(&group->seen, server)) {
 		return json_null();
 	}
 	return json_integer(
@@ -62,7 +63,7 @@ static const char *health_of(const struct group *group, uint32_t server, const c
 	if (!problem) {
 		return "ok";
 	}
-	bool answers = facts_answers(&group->seen, server);
+	bool answers = observation_answers(&group->seen, server);
 	return answers && !group->record.servers[server].diverged && server != group->record.primary
 		       ? "warn"
 		       : "bad";
@@ -79,12 +80,13 @@ static json_t *server_json(const struct group *group, uint32_t server)
 		"name", one->name, "host", one->host, "port", (int)one->port, "role",
 		role_of(&group->record, server), "state", state_of(group, server), "reach",
 		evidence_reach_name(seen->reach), "writable",
-		(int)(facts_answers(&group->seen, server) && !seen->status.read_only), "lag_s",
-		lag_of(group, server), "behind", behind_of(group, server), "gtid",
+		(int)(observation_answers(&group->seen, server) && !seen->status.read_only),
+		"lag_s", lag_of(group, server), "behind", behind_of(group, server), "gtid",
 		gtid_to_json(&seen->status.executed), "health", health_of(group, server, problem),
 		"problem", problem, "acknowledges", (int)record_is_member(&group->record, server),
-		"rewind", (int)one->may_rewind, "weight", (int)one->weight, "never_promote",
-		(int)one->never_promote, "version", seen->status.version);
+		"rewind", (int)record_may_rewind(&group->record, server), "weight",
+		(int)one->weight, "never_promote", (int)one->never_promote, "version",
+		seen->status.version);
 	(void)json_object_set_new(json, "executed", gtid_to_json(&seen->status.executed));
 	(void)json_object_set_new(json, "extra", gtid_to_json(&one->extra));
 	return json;

@@ -32,14 +32,14 @@ static bool serves_reads(const struct record *record, const struct observation *
 {
 	const struct replica_status *replica = &seen->servers[server].status.replica;
 	if (server == record->primary || record->servers[server].diverged ||
-	    !facts_answers(seen, server)) {
+	    !observation_answers(seen, server)) {
 		return false;
 	}
 	if (record->state != GROUP_STEADY) {
 		return replica->configured && seen->servers[server].status.read_only &&
 		       server != record->previous;
 	}
-	return facts_follows(record, seen, server, record->primary) && replica->io == IO_YES &&
+	return record_follows(record, seen, server, record->primary) && replica->io == IO_YES &&
 	       replica->sql_running && !(replica->lag_known && replica->lag_s > lag_limit_s);
 }
 

@@ -474,7 +474,7 @@ static void ask_for_accounts(struct group *group, const struct turn_context *con
 {
 	if (!context->options->proxy || group->record.primary == SERVER_NONE ||
 	    strcmp(context->options->proxy_group, group->record.group) != 0 ||
-	    !facts_answers(&group->seen, group->record.primary)) {
+	    !observation_answers(&group->seen, group->record.primary)) {
 		return;
 	}
 	if (group->accounts_us == 0 ||

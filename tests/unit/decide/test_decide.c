@@ -57,8 +57,10 @@ static void test_a_crash_is_failed_over_and_the_old_primary_returns(void **state
 	world.alive &= ~BIT(0);
 	assert_true(world_until(&world, GROUP_REVOKING, 20));
 	assert_true(world.record.servers[0].may_rewind);
+	assert_false(record_may_rewind(&world.record, 0)); /* it may be the only one that has everything */
 	assert_true(world_until(&world, GROUP_STEADY, 50));
 	assert_int_equal(world.record.primary, 2);
+	assert_true(record_may_rewind(&world.record, 0));
 	assert_true(world.record.epoch > epoch);
 	assert_int_equal(world.record.acks, 1);
 	assert_int_equal(world.record.sync_set, BIT(1));

@@ -74,7 +74,7 @@ void world_fini(struct world *world)
 static uint32_t source_of(const struct world *world, uint32_t server)
 {
 	for (uint32_t i = 0; i < world->record.server_count; i++) {
-		if (facts_follows(&world->record, &world->seen, server, i)) {
+		if (record_follows(&world->record, &world->seen, server, i)) {
 			return i;
 		}
 	}
