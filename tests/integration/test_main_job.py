@@ -28,7 +28,14 @@ def state_of(box, server):
 
 @pytest.mark.parametrize(
     "flavor, servers",
-    [("mariadb", 2), ("mariadb", 3), ("mariadb", 5), ("mariadb-11.8", 3), ("mysql", 2), ("mysql", 3)],
+    [
+        ("mariadb", 2),
+        ("mariadb", 3),
+        ("mariadb", 5),
+        ("mariadb-11.8", 3),
+        ("mysql", 2),
+        ("mysql", 3),
+    ],
 )
 def test_a_killed_primary_is_replaced_and_comes_back(sandbox, load, flavor, servers):
     """Writes stop for good, get lost or are doubled when a primary's process dies."""
@@ -107,7 +114,9 @@ def test_async_names_what_is_lost(sandbox, load):
     assert box.status()["last_failover"]["loss"]["possible"]
     box.server_command("start", old)
     sandbox_module.wait_until(
-        lambda: box.status()["healthy"] or state_of(box, old)["state"] == "diverged", 60, "it is back"
+        lambda: box.status()["healthy"] or state_of(box, old)["state"] == "diverged",
+        60,
+        "it is back",
     )
     status = box.status()
     clients.finish()
