@@ -10,7 +10,10 @@ import pytest
 import sandbox as sandbox_module
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")])
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md")]
+    + [ROOT / "docs/decisions/README.md"]
+)
 GENERATED = ("cli", "config", "exit-status", "api")
 
 # What the gates of ./check run by themselves.
@@ -41,7 +44,9 @@ def names_of_sandboxes(commands):
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if commands_of(page.read_text())], ids=lambda page: page.stem
+    "page",
+    [page for page in PAGES if commands_of(page.read_text())],
+    ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_every_command_line_of_a_page_works(page, tmp_path):
     commands = commands_of(page.read_text())
@@ -80,13 +85,13 @@ def test_generated_pages_are_what_the_program_says(page):
     assert (ROOT / "docs" / f"{page}.md").read_text() == printed
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_configuration_keys_that_pages_name_exist(page):
     known = keys_of_config()
     for section, key in re.findall(
@@ -110,3 +115,11 @@ def test_accounts_in_operations_have_every_privilege(dialect, heading):
     block = next(one for one in blocks_of(page, "sql") if one.startswith(heading))
     missing = [name for name in needed if name not in " ".join(block.split())]
     assert not missing
+
+
+def test_every_decision_is_in_the_index():
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text()
+    for page in folder.glob("0*.md"):
+        title = page.read_text().splitlines()[0].removeprefix("# ")
+        assert f"[{page.stem[:4]}]({page.name}) | {title} |" in index, page.name
