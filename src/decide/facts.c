@@ -149,6 +149,26 @@ static void find_failover_facts(const struct record *record, const struct observ
 	}
 }
 
+/* Whether `a` is the better successor: by weight, and among equals who can take over sooner. */
+static bool is_readier(const struct record *record, const struct observation *seen, uint32_t a,
+		       uint32_t b)
+{
+	if (b == SERVER_NONE) {
+		return true;
+	}
+	if (record->servers[a].weight != record->servers[b].weight) {
+		return record->servers[a].weight > record->servers[b].weight;
+	}
+	const struct server_status *one = &seen->servers[a].status;
+	const struct server_status *other = &seen->servers[b].status;
+	/* A former primary that still waits for acknowledgements is busy with being told not to. */
+	if (one->semisync.source_enabled != other->semisync.source_enabled) {
+		return other->semisync.source_enabled;
+	}
+	return gtid_set_distance(&one->received, &one->executed) <
+	       gtid_set_distance(&other->received, &other->executed);
+}
+
 /* The server to switch to: the one asked for, or the best of those that could take over now. */
 static uint32_t find_successor(const struct record *record, const struct observation *seen,
 			       struct facts *ret)
@@ -172,8 +192,7 @@ static uint32_t find_successor(const struct record *record, const struct observa
 			char text[128];
 			(void)snprintf(text, sizeof(text), "%s %s", record->servers[i].name, unfit);
 			missing(ret, text);
-		} else if (best == SERVER_NONE ||
-			   record->servers[i].weight > record->servers[best].weight) {
+		} else if (is_readier(record, seen, i, best)) {
 			best = i;
 		}
 	}

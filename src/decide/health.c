@@ -52,6 +52,9 @@ static const char *replica_problem(const struct record *record, const struct obs
 	if (record->policy == POLICY_LOSSLESS && !status->semisync.replica_active) {
 		return "does not acknowledge";
 	}
+	if (status->semisync.source_enabled) {
+		return "still waits for acknowledgements, as a primary does";
+	}
 	return NULL;
 }
 

@@ -57,7 +57,8 @@ static void test_a_crash_is_failed_over_and_the_old_primary_returns(void **state
 	world.alive &= ~BIT(0);
 	assert_true(world_until(&world, GROUP_REVOKING, 20));
 	assert_true(world.record.servers[0].may_rewind);
-	assert_false(record_may_rewind(&world.record, 0)); /* it may be the only one that has everything */
+	assert_false(record_may_rewind(&world.record,
+				       0)); /* it may be the only one that has everything */
 	assert_true(world_until(&world, GROUP_STEADY, 50));
 	assert_int_equal(world.record.primary, 2);
 	assert_true(record_may_rewind(&world.record, 0));
@@ -295,6 +296,26 @@ static void test_a_switchover_moves_the_primary(void **state)
 	assert_int_equal(world.record.epoch, epoch + 1);
 	assert_true(world_until_healthy(&world, 100));
 	assert_true(world.seen.servers[0].status.read_only);
+	world_fini(&world);
+}
+
+static void test_a_switchover_goes_to_the_heaviest_and_then_to_the_readiest(void **state)
+{
+	(void)state;
+	struct world world;
+	begin(&world, POLICY_LOSSLESS, 4);
+	world.seen.servers[1].status.semisync.source_enabled = true;
+	world.no_steps = BIT(1);
+	assert_int_equal(gtid_set_parse(STR("0-1-99"), GTID_MARIADB,
+					&world.seen.servers[2].status.received, NULL),
+			 ERR_OK);
+	struct facts facts;
+	ask_switchover(&world, SERVER_NONE);
+	facts_find(&world.record, &world.seen, &world.options, world.now_us, &facts);
+	assert_int_equal(facts.candidate, 3); /* s1 is busy, s2 has something left to apply */
+	world.record.servers[1].weight = 200;
+	facts_find(&world.record, &world.seen, &world.options, world.now_us, &facts);
+	assert_int_equal(facts.candidate, 1);
 	world_fini(&world);
 }
 
@@ -576,6 +597,7 @@ int main(void)
 		cmocka_unit_test(test_async_elects_the_most_advanced),
 		cmocka_unit_test(test_pause_and_cooldown_hold_a_failover_back),
 		cmocka_unit_test(test_a_switchover_moves_the_primary),
+		cmocka_unit_test(test_a_switchover_goes_to_the_heaviest_and_then_to_the_readiest),
 		cmocka_unit_test(test_a_switchover_that_cant_be_done_is_undone),
 		cmocka_unit_test(test_a_primary_that_dies_during_a_switchover_is_failed_over),
 		cmocka_unit_test(test_an_undo_that_cant_be_done_ends),
