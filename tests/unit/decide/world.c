@@ -1,5 +1,6 @@
 #include "world.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -289,8 +290,7 @@ void world_commit(struct world *world, uint32_t server, uint64_t number, uint32_
 	char text[64];
 	struct gtid_set set;
 	gtid_set_init(&set);
-	(void)snprintf(text, sizeof(text), "0-%u-%llu", server + 1,
-		       (unsigned long long)(last + number));
+	(void)snprintf(text, sizeof(text), "0-%u-%" PRIu64, server + 1, last + number);
 	assert_int_equal(gtid_set_parse(str_of(text), GTID_MARIADB, &set, NULL), ERR_OK);
 	for (uint32_t i = 0; i < world->record.server_count; i++) {
 		if (i == server || bit(received, i)) {
