@@ -58,6 +58,10 @@ struct turn_context call_context(const struct manager_core *core);
 /* Answers the waiters of a group whose operation has ended. Manager thread. */
 void call_answer_waiters(struct manager_core *core, struct group *group);
 
+/* Puts the planned group on the record and starts to watch it. ERR_EXISTS, or what the store says. */
+MUST_CHECK enum err call_begin_group(struct manager_core *core, struct call *call,
+				     struct err_ctx *err);
+
 /* Gives the answer and wakes the caller; takes over `result`. */
 void call_answer(struct call *call, enum err rc, const struct err_ctx *err, json_t *result);
 
