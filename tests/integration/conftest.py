@@ -14,10 +14,28 @@ import sandbox as sandbox_module  # noqa: E402
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "only_for(kind): what other kinds of servers don't have")
     # A sandbox's variables in the caller's shell must not leak into the tests' own sandboxes.
     for name in list(os.environ):
         if name.startswith("MUSTER_") and name not in ("MUSTER_BIN", "MUSTER_SERVER_CACHE"):
             del os.environ[name]
+
+
+def pytest_collection_modifyitems(config, items):
+    """A case that makes no sense for a kind of server is no case, not one that is skipped."""
+    kept, left = [], []
+    for item in items:
+        marker = item.get_closest_marker("only_for")
+        flavors = (
+            [str(value) for value in getattr(item, "callspec", None).params.values()]
+            if marker
+            else []
+        )
+        fits = not marker or any(flavor.startswith(marker.args) for flavor in flavors)
+        (kept if fits else left).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
 
 
 @pytest.fixture

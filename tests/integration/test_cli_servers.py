@@ -122,9 +122,8 @@ def test_duplicate_server_id(place):
     assert "'s1' and 's2' both have server_id 7" in line
 
 
+@pytest.mark.only_for("mysql")  # MariaDB always writes GTIDs
 def test_gtid_off(place):
-    if not place.mysql:
-        pytest.skip("MariaDB always writes GTIDs")
     place.node.start()
     server = place.make(gtid_mode="OFF", enforce_gtid_consistency="OFF")
     line = place.refused("group", "create", "a", *place.words(server), status=4)

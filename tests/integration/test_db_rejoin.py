@@ -127,9 +127,8 @@ def test_old_primary_comes_back_without_its_tail(farm, starve, tmp_path):
     assert load.acked <= rows_of(old)
 
 
+@pytest.mark.only_for("mysql")
 def test_rewind_refuses_what_is_odd(farm, tmp_path):
-    if not farm.mysql:
-        pytest.skip("rewind is for MySQL")
     old, _new, replica, _load = crash(farm, True)
     kept = replica.ok("status")["executed"]
     helper = farm.driver(old)
@@ -159,10 +158,9 @@ def old_uuid(server):
     return text.split("server-uuid=")[1].strip()
 
 
+@pytest.mark.only_for("mysql")
 def test_committed_after_kill_is_seen(farm, tmp_path):
     """A session killed while it waited is committed in the engine: no rewind hides that."""
-    if not farm.mysql:
-        pytest.skip("rewind is for MySQL")
     primary, replica = farm.group(2)
     old, new = farm.servers
     old.query("CREATE TABLE app.t (id INT PRIMARY KEY)")

@@ -111,9 +111,8 @@ def test_audit_names_what_is_wrong(farm):
     )
 
 
+@pytest.mark.only_for("mysql")  # MariaDB has semi-sync built in
 def test_plugin_that_cannot_be_loaded(farm):
-    if not farm.mysql:
-        pytest.skip("MariaDB has semi-sync built in")
     server = farm.server(**{"plugin-load-add": None})
     driver = farm.open(server)
     assert not driver.ok("status")["ss_available"]

@@ -96,6 +96,7 @@ def test_wrong_password(proxy, user, password):
         )
 
 
+@pytest.mark.only_for("mariadb")
 def test_ed25519(proxy, server):
     """MariaDB accounts with ed25519 could not use the proxy."""
     if not server.has_ed25519:
