@@ -5,14 +5,17 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "api/client.h"
+#include "base/clock.h"
 #include "cli/command.h"
+#include "os/clock_system.h"
 #include "sandbox/instance.h"
 #include "sandbox/node.h"
 #include "sandbox/sandbox_server.h"
 
-enum { ASK_TIMEOUT_MS = 2000, PATH_BYTES_MAX = 128 };
+enum { ASK_TIMEOUT_MS = 2000, SETTLE_MS = 5000, SETTLE_PAUSE_MS = 50, PATH_BYTES_MAX = 128 };
 
 static const char PRIMARY[] = "primary";
 
@@ -49,6 +52,32 @@ static const json_t *find_row(const json_t *status, const char *field, const cha
 		}
 	}
 	return NULL;
+}
+
+/* Whether no failover is under way or about to begin: what the status says of a server that is to be started holds. */
+static bool is_settled(const json_t *status)
+{
+	const char *state = text_of(status, "state");
+	const json_t *primary = find_row(status, "role", PRIMARY);
+	bool waits = strcmp(state, "refused") == 0 || strcmp(state, "forming") == 0 ||
+		     json_is_true(json_object_get(status, "paused"));
+	return waits || (strcmp(state, "steady") == 0 && primary &&
+			 strcmp(text_of(primary, "state"), "down") != 0);
+}
+
+/* ask_manager() when a failover that is under way has ended, or has taken too long. */
+static json_t *ask_settled_manager(const struct sandbox *sandbox)
+{
+	const struct timespec pause = { 0, SETTLE_PAUSE_MS * 1000000L };
+	uint64_t end_us = clock_monotonic_us(&clock_system) + (uint64_t)SETTLE_MS * US_PER_MS;
+	for (;;) {
+		json_t *status = ask_manager(sandbox);
+		if (!status || is_settled(status) || clock_monotonic_us(&clock_system) >= end_us) {
+			return status;
+		}
+		json_decref(status);
+		(void)nanosleep(&pause, NULL);
+	}
 }
 
 /* Makes a server's own name of the word `primary`; other names stay. */
@@ -205,7 +234,7 @@ static enum err start_planned(struct cli *cli, struct sandbox *sandbox,
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	json_t *status = ask_manager(sandbox);
+	json_t *status = ask_settled_manager(sandbox);
 	plan_rewinds(status, starts + first, count - first);
 	rc = sandbox_server_start(sandbox, starts + first, count - first, &hooks, &cli->err);
 	json_decref(status);
