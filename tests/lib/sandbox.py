@@ -17,6 +17,10 @@ FLAVORS = {
 }
 
 
+# Of the events, when a group doesn't become healthy.
+STORY_LINES = 60
+
+
 class Missing(Exception):
     """These servers cannot be had on this machine; the text says why."""
 
@@ -109,15 +113,13 @@ class Sandbox:
         return self.muster(*words)
 
     def wait_healthy(self, timeout=60, check=True):
-        return self.muster(
-            "wait",
-            self.group,
-            "healthy",
-            "--timeout",
-            str(timeout),
-            check=check,
-            timeout=timeout + 10,
-        )
+        words = ["wait", self.group, "healthy", "--timeout", str(timeout)]
+        done = self.muster(*words, check=False, timeout=timeout + 10)
+        if check and done.returncode != 0:
+            story = self.muster("events", self.group, "--wide", check=False).stdout
+            last = "\n".join(story.splitlines()[-STORY_LINES:])
+            raise CommandFailed(done.returncode, f"{done.stderr}{last}", done.stdout, done.stderr)
+        return done
 
     def status(self):
         """This group's part of `muster status --json`."""
