@@ -211,7 +211,7 @@ static void open_primary(const struct record *record, const struct observation *
 {
 	if (!is_done(seen, record->primary, STEP_PROMOTE)) {
 		want(ret, record->primary, STEP_PROMOTE, "it becomes the primary");
-	} else if (!is_done(seen, record->primary, STEP_OPEN)) {
+	} else if (!seen->hooks.before_runs && !is_done(seen, record->primary, STEP_OPEN)) {
 		want(ret, record->primary, STEP_OPEN, "it is the primary");
 	}
 }
@@ -285,6 +285,9 @@ void decide(struct record *record, const struct observation *seen,
 	note_extra(record, seen, now_us);
 	facts_find(record, seen, options, now_us, &ret->facts);
 	ret->rule = rules_match(record->state, ret->facts.set);
+	const struct rule *unheld =
+		rules_match(record->state, ret->facts.set | ret->facts.withheld);
+	ret->withheld = unheld != ret->rule ? unheld : NULL;
 	apply_rule(record, seen, options, now_us, ret);
 	if (!ret->moved) {
 		plan(record, seen, options, now_us, ret);

@@ -11,6 +11,8 @@
 
 struct decision {
 	const struct rule *rule; /* the row that matched */
+	const struct rule
+		*withheld; /* the row that would match if the hooks said go; NULL: the same */
 	struct facts facts;
 	bool changed; /* the record has to be stored before a step is started or a route is published */
 	bool moved;		      /* state or epoch changed: decide again after storing */

@@ -6,9 +6,9 @@
 #include "decide/election.h"
 
 static const char *const fact_names[FACT_COUNT_] = {
-	"GONE",	   "MAY_FAIL_OVER", "ORDERED",	 "SHUT",     "COMPLETE", "SAFE",
-	"APPLIED", "PATHS_CLOSED",  "WRITABLE",	 "DEADLINE", "ASKED",	 "FIT",
-	"DRAINED", "FROZEN",	    "CAUGHT_UP", "APPLYING",
+	"GONE",	   "MAY_FAIL_OVER", "ORDERED",	 "SHUT",     "COMPLETE",  "SAFE",
+	"APPLIED", "PATHS_CLOSED",  "WRITABLE",	 "DEADLINE", "ASKED",	  "FIT",
+	"DRAINED", "FROZEN",	    "CAUGHT_UP", "APPLYING", "HOOK_OPEN",
 };
 
 const char *fact_name(uint32_t bit_index)
@@ -109,16 +109,35 @@ static void find_primary_facts(const struct record *record, const struct observa
 	}
 }
 
+/* The hook comes last: it is asked about what nothing else stands in the way of. */
+static void heed_hook(const struct observation_hook *hook, uint32_t fact, bool tell,
+		      struct facts *ret)
+{
+	if (hook->answer == HOOK_GO) {
+		ret->set |= fact;
+		return;
+	}
+	ret->withheld |= fact;
+	if (tell) {
+		char text[HOOK_WORDS_BYTES_MAX + 64];
+		(void)snprintf(text, sizeof(text), "the veto hook %s%s",
+			       hook->answer == HOOK_VETO ? "says no: " : "has not answered yet",
+			       hook->answer == HOOK_VETO ? hook->words : "");
+		missing(ret, text);
+	}
+}
+
 static void find_failover_facts(const struct record *record, const struct observation *seen,
 				uint64_t now_us, struct facts *ret)
 {
 	bool electing = record->state == GROUP_REVOKING || record->state == GROUP_REFUSED ||
 			record->state == GROUP_FORMING;
+	bool called_for = !electing && (ret->set & (FACT_GONE | FACT_SHUT));
 	if (record->ask == ASK_FAILOVER) {
 		ret->set |= FACT_ORDERED | FACT_MAY_FAIL_OVER;
 	} else if (!record->paused && record->cooldown_until_us <= now_us) {
-		ret->set |= FACT_MAY_FAIL_OVER;
-	} else if (!electing) {
+		heed_hook(&seen->hooks.failover, FACT_MAY_FAIL_OVER, called_for, ret);
+	} else if (called_for) {
 		missing(ret, record->paused
 				     ? "automatic failover is paused"
 				     : "cooling down after a failover, and the group has not been "
@@ -215,10 +234,13 @@ static void find_switchover_facts(const struct record *record, const struct obse
 	}
 	const struct observation_server *old = &seen->servers[record->primary];
 	const struct observation_server *next = &seen->servers[ret->candidate];
-	if (observation_answers(seen, record->primary)) {
+	if (!observation_answers(seen, record->primary)) {
+		missing(ret, "the primary doesn't answer");
+	} else if (record->state != GROUP_STEADY) {
 		ret->set |= FACT_FIT;
 	} else {
-		missing(ret, "the primary doesn't answer");
+		heed_hook(&seen->hooks.switchover, FACT_FIT, true, ret);
+		ret->set |= seen->hooks.switchover.answer == HOOK_OPEN ? FACT_HOOK_OPEN : 0;
 	}
 	if (record->state == GROUP_FREEZING && (old->steps_done & (1u << STEP_FREEZE)) &&
 	    old->status.read_only && observation_answers(seen, record->primary)) {

@@ -29,12 +29,14 @@ enum fact {
 	FACT_CAUGHT_UP = 1u << 14, /* the candidate has applied all that the frozen primary has */
 	FACT_APPLYING =
 		1u << 15, /* the candidate's applier is at work on what is left, without an error */
-	FACT_COUNT_ = 16,
+	FACT_HOOK_OPEN = 1u << 16, /* only a hook that hasn't answered yet keeps FACT_FIT away */
+	FACT_COUNT_ = 17,
 };
 
 /* What the observation proves, and which server the facts about a candidate are about. */
 struct facts {
 	uint32_t set;	    /* bits of enum fact */
+	uint32_t withheld;  /* bits that a hook alone keeps out of `set` */
 	uint32_t candidate; /* SERVER_NONE when there is none */
 	/* Why a fact is missing, for people; "" when it isn't. NUL-terminated. */
 	char missing[240];

@@ -18,6 +18,7 @@ enum {
 	SERVER_UUID_BYTES_MAX = 40,
 	VERSION_BYTES_MAX = 64,
 	SERVER_ERROR_BYTES_MAX = 256,
+	HOOK_WORDS_BYTES_MAX = 192, /* why a hook said no, with the NUL */
 };
 
 /* What the newest contact proved about the server's process. An error number is a fact about liveness:
@@ -123,11 +124,31 @@ struct observation_routes {
 	uint32_t transactions_open; /* client transactions still running on the old primary */
 };
 
+/* What a hook (a program of the people who run this) says before something is done. */
+enum hook_answer {
+	HOOK_GO,   /* nothing stands in the way: none is configured, or it said go */
+	HOOK_OPEN, /* it hasn't answered yet; it has a time limit */
+	HOOK_VETO, /* it said no */
+	HOOK_ANSWER_COUNT_
+};
+
+struct observation_hook {
+	enum hook_answer answer;
+	char words[HOOK_WORDS_BYTES_MAX]; /* of a veto */
+};
+
+struct observation_hooks {
+	struct observation_hook failover; /* before an automatic one begins */
+	struct observation_hook switchover;
+	bool before_runs; /* what has to end before a new primary opens is at work; it has a time limit */
+};
+
 struct observation {
 	uint64_t
 		started_us; /* since when the observer has watched without a gap; older evidence is void */
 	struct observation_server servers[SERVERS_MAX]; /* same index as record.servers */
 	struct observation_routes routes;
+	struct observation_hooks hooks;
 };
 
 /* Answers now: a status that was read in the present watch. false for SERVER_NONE too. */

@@ -565,6 +565,99 @@ static void test_a_manager_that_paused_believes_nothing_old(void **state)
 	world_fini(&world);
 }
 
+static void test_a_veto_holds_a_failover_back_until_it_is_lifted(void **state)
+{
+	(void)state;
+	struct world world;
+	begin(&world, POLICY_LOSSLESS, 3);
+	uint64_t epoch = world.record.epoch;
+	world.seen.hooks.failover.answer = HOOK_OPEN;
+	world_turn(&world);
+	assert_null(world.decision.withheld); /* nothing is to be asked while all is well */
+	assert_string_equal(world.decision.facts.missing, "");
+	world.alive &= ~BIT(0);
+	assert_false(world_until(&world, GROUP_REVOKING, 50));
+	assert_int_equal(world.decision.rule->id, 260);
+	assert_int_equal(world.decision.withheld->id, 210);
+	assert_non_null(strstr(world.decision.facts.missing, "has not answered"));
+	world.seen.hooks.failover.answer = HOOK_VETO;
+	memcpy(world.seen.hooks.failover.words, "backup runs", sizeof("backup runs"));
+	assert_false(world_until(&world, GROUP_REVOKING, 50));
+	assert_non_null(strstr(world.decision.facts.missing, "says no: backup runs"));
+	/* What else stands in the way comes first: there is nothing to ask then. */
+	world.record.paused = true;
+	world_turn(&world);
+	assert_null(world.decision.withheld);
+	assert_non_null(strstr(world.decision.facts.missing, "paused"));
+	world.record.paused = false;
+	assert_int_equal(world.record.epoch, epoch);
+	world.seen.hooks.failover.answer = HOOK_GO;
+	assert_true(world_until(&world, GROUP_REVOKING, 5));
+	assert_true(world_until(&world, GROUP_STEADY, 50));
+	assert_int_equal(world.record.epoch, epoch + 1);
+	world_fini(&world);
+}
+
+static void test_a_persons_failover_is_not_vetoed(void **state)
+{
+	(void)state;
+	struct world world;
+	begin(&world, POLICY_LOSSLESS, 3);
+	world.seen.hooks.failover.answer = HOOK_VETO;
+	world.record.ask = ASK_FAILOVER;
+	world_turn(&world);
+	assert_int_equal(world.decision.rule->id, 220);
+	world_fini(&world);
+}
+
+static void test_a_switchover_waits_for_the_hooks_and_heeds_their_veto(void **state)
+{
+	(void)state;
+	struct world world;
+	begin(&world, POLICY_LOSSLESS, 3);
+	world.seen.hooks.switchover.answer = HOOK_OPEN;
+	ask_switchover(&world, 1);
+	assert_false(world_until(&world, GROUP_DRAINING, 50));
+	assert_int_equal(world.decision.rule->id, 245);
+	assert_int_equal(world.decision.withheld->id, 240);
+	assert_int_equal(world.record.ask, ASK_SWITCHOVER);
+	world.seen.hooks.switchover.answer = HOOK_VETO;
+	memcpy(world.seen.hooks.switchover.words, "not at noon", sizeof("not at noon"));
+	world_turn(&world);
+	assert_int_equal(world.decision.rule->id, 250);
+	assert_non_null(strstr(world.decision.facts.missing, "says no: not at noon"));
+	assert_int_equal(world.record.ask, ASK_NONE);
+	ask_switchover(&world, 1);
+	world.seen.hooks.switchover.answer = HOOK_GO;
+	assert_true(world_until(&world, GROUP_DRAINING, 5));
+	/* Once it has begun it doesn't depend on an answer. */
+	world.seen.hooks.switchover.answer = HOOK_OPEN;
+	assert_true(world_until(&world, GROUP_STEADY, 50));
+	assert_int_equal(world.record.primary, 1);
+	/* The primary is lost: the switchover can't wait for a hook then. */
+	ask_switchover(&world, 0);
+	world.alive &= ~BIT(1);
+	assert_true(world_until(&world, GROUP_REVOKING, 50));
+	world_fini(&world);
+}
+
+static void test_a_new_primary_opens_when_the_hook_before_it_has_ended(void **state)
+{
+	(void)state;
+	struct world world;
+	begin(&world, POLICY_LOSSLESS, 3);
+	world.seen.hooks.before_runs = true;
+	world.alive &= ~BIT(0);
+	assert_true(world_until(&world, GROUP_OPENING, 50));
+	assert_false(world_until(&world, GROUP_STEADY, 50));
+	uint32_t primary = world.record.primary;
+	assert_true(world.seen.servers[primary].steps_done & (1u << STEP_PROMOTE));
+	assert_true(world.seen.servers[primary].status.read_only);
+	world.seen.hooks.before_runs = false;
+	assert_true(world_until(&world, GROUP_STEADY, 5));
+	world_fini(&world);
+}
+
 static void test_every_rule_has_a_scenario(void **state)
 {
 	(void)state;
@@ -610,6 +703,10 @@ int main(void)
 		cmocka_unit_test(test_the_policy_can_be_changed_both_ways),
 		cmocka_unit_test(test_drift_is_mended),
 		cmocka_unit_test(test_a_manager_that_paused_believes_nothing_old),
+		cmocka_unit_test(test_a_veto_holds_a_failover_back_until_it_is_lifted),
+		cmocka_unit_test(test_a_persons_failover_is_not_vetoed),
+		cmocka_unit_test(test_a_switchover_waits_for_the_hooks_and_heeds_their_veto),
+		cmocka_unit_test(test_a_new_primary_opens_when_the_hook_before_it_has_ended),
 		cmocka_unit_test(test_every_rule_has_a_scenario),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
