@@ -97,6 +97,7 @@ struct server_status {
 struct observation_older {
 	uint64_t begun_us; /* 0: there is none */
 	uint64_t ended_us;
+	bool read_only; /* it wrote nothing of its own from then on, as long as it stayed so */
 	struct gtid_set executed;
 };
 

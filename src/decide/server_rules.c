@@ -85,8 +85,13 @@ enum server_order server_facts_compare(const struct observation *seen, uint32_t 
 	} else {
 		return SERVER_ORDER_UNKNOWN;
 	}
-	return gtid_set_contains(&source->status.executed, executed) ? SERVER_ORDER_SUBSET
-								     : SERVER_ORDER_EXTRA;
+	if (!gtid_set_contains(&source->status.executed, executed)) {
+		return SERVER_ORDER_EXTRA;
+	}
+	/* While it could be written to, it may have committed more after the older reading: a primary that was just
+	 * fenced lets go what waited for an acknowledgement. */
+	bool of_now = executed == &one->status.executed;
+	return of_now || one->older.read_only ? SERVER_ORDER_SUBSET : SERVER_ORDER_UNKNOWN;
 }
 
 /* Some other member, alive, that has received what the primary had after `server` was found dead. */

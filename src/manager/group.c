@@ -238,6 +238,7 @@ static void take_status(struct observation_server *seen, struct server_status *s
 	seen->older.executed = old.executed;
 	seen->older.begun_us = seen->status_us;
 	seen->older.ended_us = seen->status_end_us;
+	seen->older.read_only = old.read_only;
 	old.executed = reused;
 	seen->status = *status;
 	seen->status_us = begun_us;

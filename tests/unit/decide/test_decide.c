@@ -658,6 +658,56 @@ static void test_a_new_primary_opens_when_the_hook_before_it_has_ended(void **st
 	world_fini(&world);
 }
 
+/* What a server has is known from a reading that ended before the primary's began; from an older one only when it
+ * could not be written to since. */
+static void test_an_older_reading_proves_less(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		uint64_t
+			primary_us; /* the primary's reading; the server's are at 10 to 12 and 20 to 22 */
+		bool older_read_only;
+		const char *older;
+		const char *present;
+		enum server_order order;
+	} cases[] = {
+		{ "read after it", 23, false, "0-1-5", "0-1-5", SERVER_ORDER_SUBSET },
+		{ "read after it, more", 23, false, "0-1-5", "0-1-9", SERVER_ORDER_EXTRA },
+		{ "read before it, read-only since", 15, true, "0-1-5", "0-1-6",
+		  SERVER_ORDER_SUBSET },
+		{ "just fenced", 15, false, "0-1-5", "0-1-9", SERVER_ORDER_UNKNOWN },
+		{ "had more all along", 15, false, "0-1-9", "0-1-9", SERVER_ORDER_EXTRA },
+		{ "read before both", 5, true, "0-1-5", "0-1-5", SERVER_ORDER_UNKNOWN },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct observation seen = { 0 };
+		struct observation_server *one = &seen.servers[1];
+		struct err_ctx err;
+		one->older.begun_us = 10;
+		one->older.ended_us = 12;
+		one->older.read_only = cases[i].older_read_only;
+		one->status_us = 20;
+		one->status_end_us = 22;
+		seen.servers[0].status_us = cases[i].primary_us;
+		assert_int_equal(gtid_set_parse(str_of("0-1-5"), GTID_MARIADB,
+						&seen.servers[0].status.executed, &err),
+				 ERR_OK);
+		assert_int_equal(gtid_set_parse(str_of(cases[i].older), GTID_MARIADB,
+						&one->older.executed, &err),
+				 ERR_OK);
+		assert_int_equal(gtid_set_parse(str_of(cases[i].present), GTID_MARIADB,
+						&one->status.executed, &err),
+				 ERR_OK);
+		if (server_facts_compare(&seen, 1, 0) != cases[i].order) {
+			fail_msg("%s", cases[i].name);
+		}
+		gtid_set_fini(&seen.servers[0].status.executed);
+		gtid_set_fini(&one->older.executed);
+		gtid_set_fini(&one->status.executed);
+	}
+}
+
 static void test_every_rule_has_a_scenario(void **state)
 {
 	(void)state;
@@ -707,6 +757,7 @@ int main(void)
 		cmocka_unit_test(test_a_persons_failover_is_not_vetoed),
 		cmocka_unit_test(test_a_switchover_waits_for_the_hooks_and_heeds_their_veto),
 		cmocka_unit_test(test_a_new_primary_opens_when_the_hook_before_it_has_ended),
+		cmocka_unit_test(test_an_older_reading_proves_less),
 		cmocka_unit_test(test_every_rule_has_a_scenario),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
