@@ -31,7 +31,7 @@ static uint32_t future_members(const struct record *record, const struct observa
 	return members;
 }
 
-static void begin_epoch(struct record *record, const struct facts *facts, uint64_t cooldown_us,
+static void begin_epoch(struct record *record, const struct rule *rule, const struct facts *facts,
 			uint64_t now_us)
 {
 	record->epoch++;
@@ -45,7 +45,12 @@ static void begin_epoch(struct record *record, const struct facts *facts, uint64
 		record->servers[record->previous].may_rewind =
 			record->acks > 0 && !(facts->set & FACT_SHUT);
 	}
-	record->cooldown_until_us = facts->set & FACT_ORDERED ? 0 : now_us + cooldown_us;
+	if (facts->set & FACT_ORDERED) {
+		record_forget_failovers(record);
+	} else if (facts->set & (FACT_GONE | FACT_SHUT) || rule->from != GROUP_OPENING) {
+		/* A new primary that only took too long to open is still the same failover. */
+		record_note_failover(record, now_us);
+	}
 }
 
 static void elect(struct record *record, const struct observation *seen, uint32_t candidate)
@@ -72,13 +77,13 @@ static void hand_over(struct record *record, const struct observation *seen, uin
 	record->ask = ASK_NONE;
 }
 
-static void apply_rule(struct record *record, const struct observation *seen,
-		       const struct decide_options *options, uint64_t now_us, struct decision *ret)
+static void apply_rule(struct record *record, const struct observation *seen, uint64_t now_us,
+		       struct decision *ret)
 {
 	const struct rule *rule = ret->rule;
 	switch (rule->act) {
 	case ACT_NEW_EPOCH:
-		begin_epoch(record, &ret->facts, options->cooldown_us, now_us);
+		begin_epoch(record, rule, &ret->facts, now_us);
 		break;
 	case ACT_ELECT:
 		elect(record, seen, ret->facts.candidate);
@@ -288,12 +293,13 @@ void decide(struct record *record, const struct observation *seen,
 	const struct rule *unheld =
 		rules_match(record->state, ret->facts.set | ret->facts.withheld);
 	ret->withheld = unheld != ret->rule ? unheld : NULL;
-	apply_rule(record, seen, options, now_us, ret);
+	apply_rule(record, seen, now_us, ret);
 	if (!ret->moved) {
 		plan(record, seen, options, now_us, ret);
 	}
-	if (record->cooldown_until_us != 0 && health_check(record, seen, NULL)) {
-		record->cooldown_until_us = 0;
+	if (record->cooling && health_check(record, seen, NULL)) {
+		record->cooling = false;
+		ret->changed = true;
 	}
 	if (ret->changed) {
 		record->version++;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "decide/cooldown.h"
 #include "decide/election.h"
 
 static const char *const fact_names[FACT_COUNT_] = {
@@ -128,20 +129,21 @@ static void heed_hook(const struct observation_hook *hook, uint32_t fact, bool t
 }
 
 static void find_failover_facts(const struct record *record, const struct observation *seen,
-				uint64_t now_us, struct facts *ret)
+				const struct decide_options *options, uint64_t now_us,
+				struct facts *ret)
 {
 	bool electing = record->state == GROUP_REVOKING || record->state == GROUP_REFUSED ||
 			record->state == GROUP_FORMING;
 	bool called_for = !electing && (ret->set & (FACT_GONE | FACT_SHUT));
 	if (record->ask == ASK_FAILOVER) {
 		ret->set |= FACT_ORDERED | FACT_MAY_FAIL_OVER;
-	} else if (!record->paused && record->cooldown_until_us <= now_us) {
-		heed_hook(&seen->hooks.failover, FACT_MAY_FAIL_OVER, called_for, ret);
-	} else if (called_for) {
-		missing(ret, record->paused
-				     ? "automatic failover is paused"
-				     : "cooling down after a failover, and the group has not been "
-				       "healthy since");
+	} else {
+		char held[sizeof(ret->missing)];
+		if (cooldown_is_over(record, options, now_us, held, sizeof(held))) {
+			heed_hook(&seen->hooks.failover, FACT_MAY_FAIL_OVER, called_for, ret);
+		} else if (called_for) {
+			missing(ret, held);
+		}
 	}
 	if (!electing) {
 		return;
@@ -291,6 +293,6 @@ void facts_find(const struct record *record, const struct observation *seen,
 		}
 	}
 	find_primary_facts(record, seen, options, now_us, ret);
-	find_failover_facts(record, seen, now_us, ret);
+	find_failover_facts(record, seen, options, now_us, ret);
 	find_switchover_facts(record, seen, ret);
 }

@@ -15,4 +15,7 @@ struct decide_options {
 	uint64_t alone_us;    /* no replica acknowledges for so long: the primary goes on alone */
 	uint64_t extra_us;    /* transactions too many are believed after so long */
 	uint64_t cooldown_us; /* between two automatic failovers, unless healthy in between */
+	uint32_t
+		failovers_max; /* automatic ones within failover_window_us; 0: as many as it takes */
+	uint64_t failover_window_us;
 };

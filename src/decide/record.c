@@ -37,6 +37,22 @@ void record_copy(struct record *to, const struct record *from)
 	}
 }
 
+void record_note_failover(struct record *record, uint64_t now_us)
+{
+	memmove(&record->failovers_us[1], &record->failovers_us[0],
+		sizeof(record->failovers_us) - sizeof(record->failovers_us[0]));
+	record->failovers_us[0] = (int64_t)now_us;
+	record->failover_count += record->failover_count < FAILOVERS_KEPT ? 1 : 0;
+	record->cooling = true;
+}
+
+void record_forget_failovers(struct record *record)
+{
+	memset(record->failovers_us, 0, sizeof(record->failovers_us));
+	record->failover_count = 0;
+	record->cooling = false;
+}
+
 uint32_t record_find(const struct record *record, const char *name)
 {
 	for (uint32_t i = 0; i < record->server_count; i++) {

@@ -11,7 +11,7 @@
 
 #include "decide/observation.h"
 
-enum { SERVER_NONE = SERVERS_MAX };
+enum { SERVER_NONE = SERVERS_MAX, FAILOVERS_KEPT = 10 };
 
 enum policy {
 	POLICY_ASYNC,	 /* a failover may lose what no replica received; it is named by GTID */
@@ -34,7 +34,7 @@ enum group_state {
 enum ask {
 	ASK_NONE,
 	ASK_SWITCHOVER,
-	ASK_FAILOVER, /* a person orders it: witnesses, pause and cool-down don't matter */
+	ASK_FAILOVER, /* a person orders it: witnesses, pause, cool-down and cap don't matter */
 	ASK_COUNT_
 };
 
@@ -66,13 +66,17 @@ struct record {
 	enum ask ask;
 	uint32_t ask_server; /* SERVER_NONE: the best */
 	bool ask_accept_loss;
+	/* The failovers that nobody ordered, newest first. Monotonic microseconds of this observer; below 0 when they
+	 * are older than its clock. Stored as wall-clock time, so they survive the manager and its host. */
+	uint32_t failover_count;
+	int64_t failovers_us[FAILOVERS_KEPT];
+	bool cooling; /* the group has not been healthy since the newest of them */
 	uint32_t server_count;
 	struct record_server servers[SERVERS_MAX];
 
 	/* Not stored: set anew when the record is loaded. */
 	uint64_t stage; /* grows with each change of state: results of steps belong to one stage */
 	uint64_t state_since_us;
-	uint64_t cooldown_until_us; /* no automatic failover before; 0: none */
 	uint64_t
 		clients_none_since_us; /* the primary counts no acknowledging replica since; 0: it does */
 	uint64_t extra_since_us
@@ -85,6 +89,12 @@ void record_fini(struct record *record);
 
 /* to: initialised; what it held is released. */
 void record_copy(struct record *to, const struct record *from);
+
+/* Notes a failover that nobody ordered. */
+void record_note_failover(struct record *record, uint64_t now_us);
+
+/* Forgets them: cool-down and cap begin anew. */
+void record_forget_failovers(struct record *record);
 
 /* The index of the server of that name, SERVER_NONE when there is none. */
 uint32_t record_find(const struct record *record, const char *name);

@@ -279,6 +279,9 @@ static enum err set_paused(struct manager_core *core, struct call *call, bool pa
 	record_init(&next);
 	record_copy(&next, &group->record);
 	next.paused = paused;
+	if (!paused) {
+		record_forget_failovers(&next);
+	}
 	next.version++;
 	rc = group_store(group, &context, &next, err);
 	record_fini(&next);
@@ -374,7 +377,8 @@ enum err call_show(struct manager_core *core, struct call *call, json_t **ret, s
 	struct group *group = NULL;
 	enum err rc = call_group(core, call->params, &group, err);
 	if (rc == ERR_OK) {
-		*ret = record_to_json(&group->record);
+		const struct record_moment now = record_moment_now(core->options.clock);
+		*ret = record_to_json(&group->record, &now);
 	}
 	return rc;
 }

@@ -174,9 +174,9 @@ static json_t *state_text(const struct group *group)
 {
 	const struct decision *decision = &group->decision;
 	char text[512];
-	const char *missing =
-		group->record.state == GROUP_STEADY ? group->gave_up : decision->facts.missing;
-	bool with_missing = decision->facts.missing[0] && group->record.state != GROUP_STEADY;
+	const char *missing = decision->facts.missing;
+	bool held = (decision->facts.set & FACT_GONE) != 0;
+	bool with_missing = missing[0] && (group->record.state != GROUP_STEADY || held);
 	(void)snprintf(text, sizeof(text), "%s%s%s", decision->rule->why, with_missing ? ": " : "",
 		       with_missing ? missing : "");
 	return json_string(text);

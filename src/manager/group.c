@@ -33,6 +33,8 @@ static struct decide_options decide_options_of(const struct manager_options *opt
 		.alone_us = (uint64_t)options->silence_ms * 2 * ms,
 		.extra_us = (uint64_t)options->heartbeat_ms * 2 * ms,
 		.cooldown_us = (uint64_t)options->failover_cooldown_s * US_PER_S,
+		.failovers_max = options->failover_max,
+		.failover_window_us = (uint64_t)options->failover_window_s * US_PER_S,
 	};
 }
 

@@ -47,6 +47,7 @@ struct group {
 	uint64_t route_version; /* the record's version that it was made from */
 	uint32_t route_count;	/* published for that version */
 	bool healthy_told;
+	bool held_told;		  /* that the primary is gone and no failover may start */
 	bool unstored;		  /* the record is ahead of the store, which can't be written */
 	uint64_t tense_until_us;  /* statuses are read often until then */
 	uint64_t accounts_us;	  /* when the accounts were last asked for */

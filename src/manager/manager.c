@@ -316,7 +316,8 @@ static bool load_row(void *ctx, struct str key, struct str value, uint64_t versi
 	json_t *json = json_loadb(value.ptr, value.len, 0, &json_error);
 	struct record record;
 	record_init(&record);
-	loading->rc = json ? record_from_json(json, &record, loading->err)
+	const struct record_moment now = record_moment_now(manager->core.options.clock);
+	loading->rc = json ? record_from_json(json, &now, &record, loading->err)
 			   : err_set(loading->err, ERR_PARSE, "%s", json_error.text);
 	json_decref(json);
 	if (loading->rc == ERR_OK) {

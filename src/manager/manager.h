@@ -36,11 +36,13 @@ struct manager_options {
 	uint32_t step_timeout_ms;   /* longest time for one step on one server */
 	uint32_t
 		failover_cooldown_s; /* no second automatic failover for so long, unless healthy since */
-	uint32_t drain_ms;	     /* switchover: open transactions may take so long to end */
-	uint32_t freeze_ms;	     /* switchover: read-only and catch-up, together */
-	uint32_t lag_limit_s;	     /* a replica behind by more serves no reads */
-	uint32_t heartbeat_ms;	     /* of the replication streams */
-	uint32_t net_timeout_s;	     /* of the replication streams */
+	uint32_t failover_max; /* automatic ones of a group within failover_window_s; 0: no limit */
+	uint32_t failover_window_s;
+	uint32_t drain_ms;	/* switchover: open transactions may take so long to end */
+	uint32_t freeze_ms;	/* switchover: read-only and catch-up, together */
+	uint32_t lag_limit_s;	/* a replica behind by more serves no reads */
+	uint32_t heartbeat_ms;	/* of the replication streams */
+	uint32_t net_timeout_s; /* of the replication streams */
 	struct store *store; /* the manager thread's from now on; closed by the caller at the end */
 	struct proxy *proxy; /* the local proxy, or NULL */
 	char proxy_group[ROUTE_NAME_BYTES_MAX]; /* the group that the local proxy serves */

@@ -25,6 +25,35 @@ enum err gtid_from_json(const json_t *json, struct gtid_set *ret, struct err_ctx
 	return gtid_set_parse(text, flavor, ret, err);
 }
 
+struct record_moment record_moment_now(const struct clock *clock)
+{
+	return (struct record_moment){ .monotonic_us = clock_monotonic_us(clock),
+				       .wall_us = clock_wall_us(clock) };
+}
+
+/* What lies before the epoch of the wall clock is as old as can be. */
+static json_t *time_to_json(int64_t monotonic_us, const struct record_moment *now)
+{
+	int64_t age_us = (int64_t)now->monotonic_us - monotonic_us;
+	int64_t wall_us = (int64_t)now->wall_us - age_us;
+	return json_integer(wall_us > 0 ? wall_us : 0);
+}
+
+static int64_t time_from_json(const json_t *json, const struct record_moment *now)
+{
+	int64_t age_us = (int64_t)now->wall_us - json_integer_value(json);
+	return (int64_t)now->monotonic_us - (age_us > 0 ? age_us : 0);
+}
+
+static json_t *failovers_to_json(const struct record *record, const struct record_moment *now)
+{
+	json_t *times = json_array();
+	for (uint32_t i = 0; i < record->failover_count; i++) {
+		(void)json_array_append_new(times, time_to_json(record->failovers_us[i], now));
+	}
+	return times;
+}
+
 static json_t *server_to_json(const struct record_server *server)
 {
 	return json_pack("{s:s, s:s, s:i, s:i, s:b, s:b, s:o, s:b}", "name", server->name, "host",
@@ -51,14 +80,15 @@ static json_t *sync_set_to_json(const struct record *record)
 	return names;
 }
 
-json_t *record_to_json(const struct record *record)
+json_t *record_to_json(const struct record *record, const struct record_moment *now)
 {
 	json_t *servers = json_array();
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		(void)json_array_append_new(servers, server_to_json(&record->servers[i]));
 	}
 	return json_pack(
-		"{s:i, s:s, s:s, s:b, s:I, s:I, s:s, s:o, s:o, s:o, s:i, s:o, s:s, s:o, s:b, s:o}",
+		"{s:i, s:s, s:s, s:b, s:I, s:I, s:s, s:o, s:o, s:o, s:i, s:o, s:s, s:o, s:b, s:o, "
+		"s:b, s:o}",
 		"format", RECORD_FORMAT, "group", record->group, "policy",
 		policy_name(record->policy), "paused", record->paused, "version",
 		(json_int_t)record->version, "epoch", (json_int_t)record->epoch, "state",
@@ -67,7 +97,8 @@ json_t *record_to_json(const struct record *record)
 		sync_set_to_json(record), "acks", (int)record->acks, "base",
 		gtid_to_json(&record->base), "ask", ask_name(record->ask), "ask_server",
 		name_to_json(record, record->ask_server), "ask_accept_loss",
-		record->ask_accept_loss, "servers", servers);
+		record->ask_accept_loss, "failovers_us", failovers_to_json(record, now), "cooling",
+		record->cooling, "servers", servers);
 }
 
 static enum err read_text(const json_t *json, const char *key, char *to, size_t bytes,
@@ -203,7 +234,31 @@ static enum err read_servers(const json_t *json, struct record *ret, struct err_
 	return ERR_OK;
 }
 
-enum err record_from_json(const json_t *json, struct record *ret, struct err_ctx *err)
+/* Not in format 1. */
+static enum err read_failovers(const json_t *json, const struct record_moment *now,
+			       struct record *ret, struct err_ctx *err)
+{
+	size_t i;
+	const json_t *time;
+	const json_t *times = json_object_get(json, "failovers_us");
+	if (json_array_size(times) > FAILOVERS_KEPT) {
+		return err_set(err, ERR_PARSE, "'failovers_us' has more than %d times",
+			       FAILOVERS_KEPT);
+	}
+	json_array_foreach(times, i, time)
+	{
+		if (!json_is_integer(time)) {
+			return err_set(err, ERR_PARSE, "'failovers_us' has what is no time");
+		}
+		ret->failovers_us[i] = time_from_json(time, now);
+	}
+	ret->failover_count = (uint32_t)json_array_size(times);
+	ret->cooling = json_is_true(json_object_get(json, "cooling"));
+	return ERR_OK;
+}
+
+enum err record_from_json(const json_t *json, const struct record_moment *now, struct record *ret,
+			  struct err_ctx *err)
 {
 	uint64_t format = 0;
 	uint64_t acks = 0;
@@ -219,6 +274,7 @@ enum err record_from_json(const json_t *json, struct record *ret, struct err_ctx
 	rc = rc ? rc : read_server_name(ret, json, "ask_server", &ret->ask_server, err);
 	rc = rc ? rc : read_sync_set(json, ret, err);
 	rc = rc ? rc : gtid_from_json(json_object_get(json, "base"), &ret->base, err);
+	rc = rc ? rc : read_failovers(json, now, ret, err);
 	ret->acks = (uint32_t)acks;
 	ret->paused = json_is_true(json_object_get(json, "paused"));
 	ret->ask_accept_loss = json_is_true(json_object_get(json, "ask_accept_loss"));

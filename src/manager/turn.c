@@ -153,8 +153,9 @@ static enum err commit(struct group *group, const struct turn_context *context,
 	struct stored stored[3] = { 0 };
 	size_t count = 0;
 	if (with_record) {
-		add_change(&stored[0], record->group, "record", record_to_json(record), changes,
-			   &count);
+		const struct record_moment now = record_moment_now(context->options->clock);
+		add_change(&stored[0], record->group, "record", record_to_json(record, &now),
+			   changes, &count);
 		add_change(&stored[1], record->group, "report", report_to_json(&group->report),
 			   changes, &count);
 	}
@@ -339,6 +340,19 @@ static void tell_health(struct group *group, const struct turn_context *context)
 	}
 }
 
+/* A primary that is gone, and nothing is done about it: said once, with what would change that. */
+static void tell_held(struct group *group, const struct turn_context *context)
+{
+	const struct facts *facts = &group->decision.facts;
+	bool held = group->record.state == GROUP_STEADY && (facts->set & FACT_GONE) != 0 &&
+		    (facts->set & FACT_MAY_FAIL_OVER) == 0;
+	if (held && !group->held_told) {
+		group_tell(group, context, LOG_ERROR, "failover.held", group->record.primary,
+			   group->decision.rule->id, 0, facts->missing);
+	}
+	group->held_told = held;
+}
+
 /* How often the servers are looked at: often while something is going on. */
 static void pace(struct group *group, const struct turn_context *context)
 {
@@ -396,6 +410,7 @@ void group_turn(struct group *group, const struct turn_context *context, uint64_
 	publish(group, context);
 	finish_report(group, context);
 	tell_health(group, context);
+	tell_held(group, context);
 	pace(group, context);
 	ask_for_accounts(group, context);
 	*ret_next_us = next_due_us(group, context);

@@ -125,7 +125,7 @@ enum err option_file_muster(const struct sandbox *sandbox, struct buf *text, str
 		   sandbox_state_account_file(SANDBOX_MANAGER),
 		   sandbox_state_account_user(SANDBOX_REPLICATION), sandbox->root,
 		   sandbox_state_account_file(SANDBOX_REPLICATION));
-	buf_add_text(text, "[manager]\nfailover-cooldown-s=0\n\n");
+	buf_add_text(text, "[manager]\nfailover-cooldown-s=0\nfailover-max=0\n\n");
 	buf_printf(text, "[proxy]\ngroup=%s\nhost=127.0.0.1\nwrite-port=%u\nread-port=%u\n",
 		   sandbox->name, (unsigned)sandbox->write_port, (unsigned)sandbox->read_port);
 	return buf_finish(text);

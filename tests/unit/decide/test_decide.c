@@ -264,9 +264,67 @@ static void test_pause_and_cooldown_hold_a_failover_back(void **state)
 	assert_false(world_until(&world, GROUP_REVOKING, 100));
 	assert_int_equal(world.decision.rule->id, 260);
 	world.record.paused = false;
-	world.record.cooldown_until_us = world.now_us + 2000000;
+	record_note_failover(&world.record, world.now_us);
+	world.options.cooldown_us = 2000000;
 	assert_false(world_until(&world, GROUP_REVOKING, 100));
+	assert_non_null(strstr(world.decision.facts.missing, "muster resume g"));
 	assert_true(world_until(&world, GROUP_REVOKING, 200));
+	assert_true(world_until(&world, GROUP_STEADY, 100));
+	world_fini(&world);
+}
+
+static void lose_and_mend(struct world *world)
+{
+	uint32_t old = world->record.primary;
+	world->alive &= ~BIT(old);
+	assert_true(world_until(world, GROUP_REVOKING, 50));
+	assert_true(world_until(world, GROUP_STEADY, 100));
+	world->seen.servers[old].status.read_only = true;
+	world->alive |= BIT(old);
+	assert_true(world_until_healthy(world, 200));
+	world_turn(world);
+}
+
+static void test_a_group_that_goes_on_failing_is_left_to_a_person(void **state)
+{
+	(void)state;
+	struct world world;
+	begin(&world, POLICY_LOSSLESS, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		lose_and_mend(&world);
+		assert_false(world.record.cooling);
+		assert_int_equal(world.record.failover_count, i + 1);
+	}
+	world.alive &= ~BIT(world.record.primary);
+	assert_false(world_until(&world, GROUP_REVOKING, 500));
+	assert_int_equal(world.decision.rule->id, 260);
+	assert_non_null(strstr(world.decision.facts.missing, "3 automatic failovers"));
+	assert_non_null(strstr(world.decision.facts.missing, "muster resume g"));
+	/* An order is carried out, and counts begin anew. */
+	world.record.ask = ASK_FAILOVER;
+	assert_true(world_until(&world, GROUP_REVOKING, 5));
+	assert_int_equal(world.record.failover_count, 0);
+	assert_true(world_until(&world, GROUP_STEADY, 100));
+	world_fini(&world);
+}
+
+static void test_old_failovers_are_forgiven(void **state)
+{
+	(void)state;
+	struct world world;
+	begin(&world, POLICY_LOSSLESS, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		record_note_failover(&world.record, world.now_us);
+	}
+	world.record.cooling = false;
+	/* The oldest of them is of before this observer's clock began. */
+	world.record.failovers_us[2] =
+		(int64_t)world.now_us - (int64_t)world.options.failover_window_us + 1000000;
+	assert_true(world.record.failovers_us[2] < 0);
+	world.alive &= ~BIT(0);
+	assert_false(world_until(&world, GROUP_REVOKING, 50));
+	assert_true(world_until(&world, GROUP_REVOKING, 100));
+	assert_int_equal(world.record.failover_count, 4);
 	assert_true(world_until(&world, GROUP_STEADY, 100));
 	world_fini(&world);
 }
@@ -739,6 +797,8 @@ int main(void)
 		cmocka_unit_test(test_a_dead_replica_leaves_the_sync_set_and_comes_back),
 		cmocka_unit_test(test_async_elects_the_most_advanced),
 		cmocka_unit_test(test_pause_and_cooldown_hold_a_failover_back),
+		cmocka_unit_test(test_a_group_that_goes_on_failing_is_left_to_a_person),
+		cmocka_unit_test(test_old_failovers_are_forgiven),
 		cmocka_unit_test(test_a_switchover_moves_the_primary),
 		cmocka_unit_test(test_a_switchover_goes_to_the_heaviest_and_then_to_the_readiest),
 		cmocka_unit_test(test_a_switchover_that_cant_be_done_is_undone),

@@ -38,6 +38,8 @@ void world_init(struct world *world, enum policy policy, uint32_t count)
 		.alone_us = 4000000,
 		.extra_us = 100000,
 		.cooldown_us = 600000000,
+		.failovers_max = 3,
+		.failover_window_us = 21600000000,
 	};
 	struct record *record = &world->record;
 	(void)snprintf(record->group, sizeof(record->group), "g");

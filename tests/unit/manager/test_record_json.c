@@ -9,6 +9,8 @@
 
 #include "manager/record_json.h"
 
+static const struct record_moment now = { .monotonic_us = 5000000, .wall_us = 1700000000000000 };
+
 static void fill(struct record *record)
 {
 	record_init(record);
@@ -25,6 +27,8 @@ static void fill(struct record *record)
 	record->acks = 1;
 	record->ask = ASK_FAILOVER;
 	record->ask_accept_loss = true;
+	record_note_failover(record, 1000000);
+	record_note_failover(record, 4000000);
 	const char *names[] = { "a", "b", "c" };
 	for (uint32_t i = 0; i < 3; i++) {
 		struct record_server *server = &record->servers[i];
@@ -52,15 +56,62 @@ static void test_a_record_survives_the_store(void **state)
 	struct err_ctx err = { 0 };
 	fill(&record);
 	record_init(&back);
-	json_t *json = record_to_json(&record);
+	json_t *json = record_to_json(&record, &now);
 	assert_non_null(json);
-	assert_int_equal(record_from_json(json, &back, &err), ERR_OK);
+	assert_int_equal(record_from_json(json, &now, &back, &err), ERR_OK);
 	assert_true(gtid_set_equal(&record.base, &back.base));
 	assert_true(gtid_set_equal(&record.servers[2].extra, &back.servers[2].extra));
-	json_t *again = record_to_json(&back);
+	json_t *again = record_to_json(&back, &now);
 	assert_true(json_equal(json, again));
 	json_decref(json);
 	json_decref(again);
+	record_fini(&record);
+	record_fini(&back);
+}
+
+static void test_failovers_keep_their_age_over_a_restart_of_the_host(void **state)
+{
+	(void)state;
+	struct record record;
+	struct record back;
+	struct err_ctx err = { 0 };
+	fill(&record);
+	record_init(&back);
+	json_t *json = record_to_json(&record, &now);
+	/* Half an hour later by the wall clock, and the monotonic one has begun anew. */
+	const struct record_moment later = { .monotonic_us = 2000000,
+					     .wall_us = now.wall_us + 1800000000 };
+	assert_int_equal(record_from_json(json, &later, &back, &err), ERR_OK);
+	assert_int_equal(back.failover_count, 2);
+	assert_true(back.cooling);
+	assert_true(back.failovers_us[0] == 2000000 - 1800000000 - 1000000);
+	assert_true(back.failovers_us[1] == 2000000 - 1800000000 - 4000000);
+	/* The wall clock was set back: they count as of now. */
+	const struct record_moment before = { .monotonic_us = 2000000,
+					      .wall_us = now.wall_us - 1800000000 };
+	assert_int_equal(record_from_json(json, &before, &back, &err), ERR_OK);
+	assert_true(back.failovers_us[0] == 2000000);
+	json_decref(json);
+	record_fini(&record);
+	record_fini(&back);
+}
+
+static void test_a_record_of_the_first_format_is_completed(void **state)
+{
+	(void)state;
+	struct record record;
+	struct record back;
+	struct err_ctx err = { 0 };
+	fill(&record);
+	record_init(&back);
+	json_t *json = record_to_json(&record, &now);
+	(void)json_object_set_new(json, "format", json_integer(1));
+	(void)json_object_del(json, "failovers_us");
+	(void)json_object_del(json, "cooling");
+	assert_int_equal(record_from_json(json, &now, &back, &err), ERR_OK);
+	assert_int_equal(back.failover_count, 0);
+	assert_false(back.cooling);
+	json_decref(json);
 	record_fini(&record);
 	record_fini(&back);
 }
@@ -77,9 +128,9 @@ static void test_every_field_is_needed(void **state)
 		struct record back;
 		struct err_ctx err = { 0 };
 		record_init(&back);
-		json_t *json = record_to_json(&record);
+		json_t *json = record_to_json(&record, &now);
 		(void)json_object_set_new(json, keys[i], json_string("no such thing"));
-		assert_int_not_equal(record_from_json(json, &back, &err), ERR_OK);
+		assert_int_not_equal(record_from_json(json, &now, &back, &err), ERR_OK);
 		assert_true(err.text[0] != 0);
 		json_decref(json);
 		record_fini(&back);
@@ -95,9 +146,9 @@ static void test_a_newer_format_is_refused(void **state)
 	struct err_ctx err = { 0 };
 	fill(&record);
 	record_init(&back);
-	json_t *json = record_to_json(&record);
+	json_t *json = record_to_json(&record, &now);
 	(void)json_object_set_new(json, "format", json_integer(RECORD_FORMAT + 1));
-	assert_int_equal(record_from_json(json, &back, &err), ERR_PARSE);
+	assert_int_equal(record_from_json(json, &now, &back, &err), ERR_PARSE);
 	json_decref(json);
 	record_fini(&record);
 	record_fini(&back);
@@ -107,6 +158,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_record_survives_the_store),
+		cmocka_unit_test(test_failovers_keep_their_age_over_a_restart_of_the_host),
+		cmocka_unit_test(test_a_record_of_the_first_format_is_completed),
 		cmocka_unit_test(test_every_field_is_needed),
 		cmocka_unit_test(test_a_newer_format_is_refused),
 	};
