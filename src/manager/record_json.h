@@ -15,6 +15,7 @@ struct record_moment {
 	uint64_t wall_us;
 };
 
+/* Both clocks read together. */
 struct record_moment record_moment_now(const struct clock *clock);
 
 /* A new reference. */

@@ -10,23 +10,12 @@
 #include "decide/election.h"
 #include "world.h"
 
-#define BIT(i) (1u << (i))
-
-static void begin(struct world *world, enum policy policy, uint32_t count)
-{
-	world_init(world, policy, count);
-	assert_true(world_until_healthy(world, 200));
-	assert_int_equal(world->record.primary, 0);
-	world_commit(world, 0, 5, 0);
-	assert_true(world_until_healthy(world, 20));
-}
-
 static void test_a_new_group_gets_its_primary_and_its_sync_set(void **state)
 {
 	(void)state;
 	for (uint32_t count = 1; count <= 5; count++) {
 		struct world world;
-		begin(&world, POLICY_LOSSLESS, count);
+		world_begin(&world, POLICY_LOSSLESS, count);
 		assert_int_equal(world.record.sync_set, (BIT(count) - 1) & ~BIT(0));
 		assert_int_equal(world.record.acks, count > 1 ? 1 : 0);
 		world_fini(&world);
@@ -50,7 +39,7 @@ static void test_a_crash_is_failed_over_and_the_old_primary_returns(void **state
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	uint64_t epoch = world.record.epoch;
 	world_commit(&world, 0, 1, BIT(2)); /* acknowledged by s2 alone */
 	world.seen.servers[1].status.replica.io = IO_CONNECTING;
@@ -80,7 +69,7 @@ static void test_nothing_is_done_when_the_manager_is_cut_off(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	uint64_t epoch = world.record.epoch;
 	world.deaf = BIT(0) | BIT(1) | BIT(2);
 	assert_false(world_until(&world, GROUP_REVOKING, 1000));
@@ -98,7 +87,7 @@ static void test_a_hang_is_failed_over_and_fenced_when_it_wakes(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	uint64_t since_us = world.now_us;
 	world.hung = BIT(0);
 	assert_true(world_until(&world, GROUP_REVOKING, 1000));
@@ -133,7 +122,7 @@ static void test_a_commit_that_may_be_elsewhere_stops_the_failover(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	world.hung = BIT(2); /* hung, not dead: it may have acknowledged something alone */
 	for (unsigned i = 0; i < 20; i++) {
 		world_turn(&world);
@@ -153,7 +142,7 @@ static void test_a_person_may_accept_the_loss(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	world.hung = BIT(2);
 	world_turn(&world);
 	world.alive &= ~BIT(0);
@@ -173,7 +162,7 @@ static void test_the_old_primary_alone_is_enough(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 2);
+	world_begin(&world, POLICY_LOSSLESS, 2);
 	world.alive = 0; /* the power fails everywhere */
 	assert_false(world_until(&world, GROUP_REVOKING, 100));
 	world.seen.servers[0].status.read_only = true;
@@ -196,7 +185,7 @@ static void test_a_primary_goes_on_alone_on_the_record_and_then_cant_be_failed_o
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 2);
+	world_begin(&world, POLICY_LOSSLESS, 2);
 	world.alive &= ~BIT(1);
 	for (unsigned i = 0; i < 10; i++) {
 		world_turn(&world);
@@ -221,7 +210,7 @@ static void test_a_dead_replica_leaves_the_sync_set_and_comes_back(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	world.alive &= ~BIT(1);
 	for (unsigned i = 0; i < 10; i++) {
 		world_turn(&world);
@@ -241,7 +230,7 @@ static void test_async_elects_the_most_advanced(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_ASYNC, 5);
+	world_begin(&world, POLICY_ASYNC, 5);
 	assert_int_equal(world.record.acks, 0);
 	world.seen.servers[1].status.replica.io = IO_NO; /* stopped by somebody: started again */
 	assert_true(world_until_healthy(&world, 20));
@@ -258,7 +247,7 @@ static void test_pause_and_cooldown_hold_a_failover_back(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	world.record.paused = true;
 	world.alive &= ~BIT(0);
 	assert_false(world_until(&world, GROUP_REVOKING, 100));
@@ -273,62 +262,6 @@ static void test_pause_and_cooldown_hold_a_failover_back(void **state)
 	world_fini(&world);
 }
 
-static void lose_and_mend(struct world *world)
-{
-	uint32_t old = world->record.primary;
-	world->alive &= ~BIT(old);
-	assert_true(world_until(world, GROUP_REVOKING, 50));
-	assert_true(world_until(world, GROUP_STEADY, 100));
-	world->seen.servers[old].status.read_only = true;
-	world->alive |= BIT(old);
-	assert_true(world_until_healthy(world, 200));
-	world_turn(world);
-}
-
-static void test_a_group_that_goes_on_failing_is_left_to_a_person(void **state)
-{
-	(void)state;
-	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
-	for (unsigned i = 0; i < 3; i++) {
-		lose_and_mend(&world);
-		assert_false(world.record.cooling);
-		assert_int_equal(world.record.failover_count, i + 1);
-	}
-	world.alive &= ~BIT(world.record.primary);
-	assert_false(world_until(&world, GROUP_REVOKING, 500));
-	assert_int_equal(world.decision.rule->id, 260);
-	assert_non_null(strstr(world.decision.facts.missing, "3 automatic failovers"));
-	assert_non_null(strstr(world.decision.facts.missing, "muster resume g"));
-	/* An order is carried out, and counts begin anew. */
-	world.record.ask = ASK_FAILOVER;
-	assert_true(world_until(&world, GROUP_REVOKING, 5));
-	assert_int_equal(world.record.failover_count, 0);
-	assert_true(world_until(&world, GROUP_STEADY, 100));
-	world_fini(&world);
-}
-
-static void test_old_failovers_are_forgiven(void **state)
-{
-	(void)state;
-	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
-	for (unsigned i = 0; i < 3; i++) {
-		record_note_failover(&world.record, world.now_us);
-	}
-	world.record.cooling = false;
-	/* The oldest of them is of before this observer's clock began. */
-	world.record.failovers_us[2] =
-		(int64_t)world.now_us - (int64_t)world.options.failover_window_us + 1000000;
-	assert_true(world.record.failovers_us[2] < 0);
-	world.alive &= ~BIT(0);
-	assert_false(world_until(&world, GROUP_REVOKING, 50));
-	assert_true(world_until(&world, GROUP_REVOKING, 100));
-	assert_int_equal(world.record.failover_count, 4);
-	assert_true(world_until(&world, GROUP_STEADY, 100));
-	world_fini(&world);
-}
-
 static void ask_switchover(struct world *world, uint32_t to)
 {
 	world->record.ask = ASK_SWITCHOVER;
@@ -339,7 +272,7 @@ static void test_a_switchover_moves_the_primary(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	uint64_t epoch = world.record.epoch;
 	world.open_transactions = 3;
 	ask_switchover(&world, 2);
@@ -361,7 +294,7 @@ static void test_a_switchover_goes_to_the_heaviest_and_then_to_the_readiest(void
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 4);
+	world_begin(&world, POLICY_LOSSLESS, 4);
 	world.seen.servers[1].status.semisync.source_enabled = true;
 	world.no_steps = BIT(1);
 	assert_int_equal(gtid_set_parse(STR("0-1-99"), GTID_MARIADB,
@@ -381,7 +314,7 @@ static void test_a_switchover_that_cant_be_done_is_undone(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	uint64_t epoch = world.record.epoch;
 	/* Open transactions don't end. */
 	world.open_transactions = 1;
@@ -415,7 +348,7 @@ static void test_a_primary_that_dies_during_a_switchover_is_failed_over(void **s
 	static const enum group_state moments[] = { GROUP_DRAINING, GROUP_FREEZING, GROUP_UNDOING };
 	for (unsigned i = 0; i < 3; i++) {
 		struct world world;
-		begin(&world, POLICY_LOSSLESS, 3);
+		world_begin(&world, POLICY_LOSSLESS, 3);
 		world.open_transactions = moments[i] == GROUP_FREEZING ? 0 : 1;
 		world.no_steps = BIT(0);
 		ask_switchover(&world, 1);
@@ -433,7 +366,7 @@ static void test_an_undo_that_cant_be_done_ends(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	ask_switchover(&world, 1);
 	world.no_steps = BIT(1);
 	assert_true(world_until(&world, GROUP_UNDOING, 1000));
@@ -448,7 +381,7 @@ static void test_a_new_primary_that_dies_at_once_is_replaced_without_loss(void *
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	world_commit(&world, 0, 1, BIT(1)); /* acknowledged by s1 alone */
 	world.seen.servers[2].status.replica.io = IO_CONNECTING;
 	world.alive &= ~BIT(0);
@@ -479,7 +412,7 @@ static void test_a_new_primary_that_cant_be_opened_is_given_up(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	world.alive &= ~BIT(0);
 	assert_true(world_until(&world, GROUP_REVOKING, 50));
 	assert_true(world_until(&world, GROUP_OPENING, 50));
@@ -496,7 +429,7 @@ static void test_a_long_backlog_is_waited_for_and_a_broken_applier_is_told(void 
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 2);
+	world_begin(&world, POLICY_LOSSLESS, 2);
 	struct server_status *candidate = &world.seen.servers[1].status;
 	assert_int_equal(gtid_set_parse(STR("0-1-99"), GTID_MARIADB, &candidate->received, NULL),
 			 ERR_OK);
@@ -519,7 +452,7 @@ static void test_nothing_opens_while_a_path_to_the_old_primary_is_open(void **st
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	world.alive &= ~BIT(0);
 	assert_true(world_until(&world, GROUP_REVOKING, 50));
 	world.routes_stuck = true;
@@ -534,7 +467,7 @@ static void test_replicas_that_contradict_each_other_stop_the_failover(void **st
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	world.alive &= ~BIT(0);
 	world_commit(&world, 1, 1, 0);
 	world_commit(&world, 2, 1, 0);
@@ -547,7 +480,7 @@ static void test_a_live_primary_is_replaced_on_order(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	world.record.ask = ASK_FAILOVER;
 	world.record.ask_server = SERVER_NONE;
 	assert_true(world_until(&world, GROUP_REVOKING, 5));
@@ -562,7 +495,7 @@ static void test_the_policy_can_be_changed_both_ways(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	world.record.policy = POLICY_ASYNC;
 	for (unsigned i = 0; i < 20; i++) {
 		world_turn(&world);
@@ -580,7 +513,7 @@ static void test_drift_is_mended(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	/* Somebody stops replication, switches acknowledging off, opens a replica, a second source waits. */
 	world.seen.servers[1].status.replica.io = IO_NO;
 	world.seen.servers[1].status.replica.sql_running = false;
@@ -608,7 +541,7 @@ static void test_a_manager_that_paused_believes_nothing_old(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	/* For ten seconds the manager did not run; all that it has is old. */
 	world.now_us += 10000000;
 	world.seen.started_us = world.now_us;
@@ -627,7 +560,7 @@ static void test_a_veto_holds_a_failover_back_until_it_is_lifted(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	uint64_t epoch = world.record.epoch;
 	world.seen.hooks.failover.answer = HOOK_OPEN;
 	world_turn(&world);
@@ -660,7 +593,7 @@ static void test_a_persons_failover_is_not_vetoed(void **state)
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	world.seen.hooks.failover.answer = HOOK_VETO;
 	world.record.ask = ASK_FAILOVER;
 	world_turn(&world);
@@ -672,7 +605,7 @@ static void test_a_switchover_waits_for_the_hooks_and_heeds_their_veto(void **st
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	world.seen.hooks.switchover.answer = HOOK_OPEN;
 	ask_switchover(&world, 1);
 	assert_false(world_until(&world, GROUP_DRAINING, 50));
@@ -703,7 +636,7 @@ static void test_a_new_primary_opens_when_the_hook_before_it_has_ended(void **st
 {
 	(void)state;
 	struct world world;
-	begin(&world, POLICY_LOSSLESS, 3);
+	world_begin(&world, POLICY_LOSSLESS, 3);
 	world.seen.hooks.before_runs = true;
 	world.alive &= ~BIT(0);
 	assert_true(world_until(&world, GROUP_OPENING, 50));
@@ -781,6 +714,7 @@ static void test_every_rule_has_a_scenario(void **state)
 	}
 }
 
+/* The scenarios of all files run in one process: together they have to make every rule match. */
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -797,8 +731,6 @@ int main(void)
 		cmocka_unit_test(test_a_dead_replica_leaves_the_sync_set_and_comes_back),
 		cmocka_unit_test(test_async_elects_the_most_advanced),
 		cmocka_unit_test(test_pause_and_cooldown_hold_a_failover_back),
-		cmocka_unit_test(test_a_group_that_goes_on_failing_is_left_to_a_person),
-		cmocka_unit_test(test_old_failovers_are_forgiven),
 		cmocka_unit_test(test_a_switchover_moves_the_primary),
 		cmocka_unit_test(test_a_switchover_goes_to_the_heaviest_and_then_to_the_readiest),
 		cmocka_unit_test(test_a_switchover_that_cant_be_done_is_undone),
@@ -818,7 +750,11 @@ int main(void)
 		cmocka_unit_test(test_a_switchover_waits_for_the_hooks_and_heeds_their_veto),
 		cmocka_unit_test(test_a_new_primary_opens_when_the_hook_before_it_has_ended),
 		cmocka_unit_test(test_an_older_reading_proves_less),
+	};
+	const struct CMUnitTest last[] = {
 		cmocka_unit_test(test_every_rule_has_a_scenario),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	failed += scenarios_limits();
+	return failed + cmocka_run_group_tests(last, NULL, NULL);
 }

@@ -302,3 +302,12 @@ void world_commit(struct world *world, uint32_t server, uint64_t number, uint32_
 	}
 	gtid_set_fini(&set);
 }
+
+void world_begin(struct world *world, enum policy policy, uint32_t count)
+{
+	world_init(world, policy, count);
+	assert_true(world_until_healthy(world, 200));
+	assert_int_equal(world->record.primary, 0);
+	world_commit(world, 0, 5, 0);
+	assert_true(world_until_healthy(world, 20));
+}

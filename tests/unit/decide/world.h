@@ -4,6 +4,8 @@
 
 #include "decide/decide.h"
 
+#define BIT(i) (1u << (i))
+
 struct world {
 	struct record record;
 	struct observation seen;
@@ -23,6 +25,9 @@ struct world {
 void world_init(struct world *world, enum policy policy, uint32_t count);
 void world_fini(struct world *world);
 
+/* A group with s0 as its healthy primary, and five commits. */
+void world_begin(struct world *world, enum policy policy, uint32_t count);
+
 /* One look at everything, one decision, and its steps. Time goes on by 10 ms. */
 void world_turn(struct world *world);
 
@@ -37,3 +42,6 @@ void world_commit(struct world *world, uint32_t server, uint64_t number, uint32_
 
 /* Which rows have matched in this process. */
 bool world_has_seen_rule(uint32_t id);
+
+/* The scenarios of the other files, each a group of tests; returns how many failed. */
+int scenarios_limits(void);
