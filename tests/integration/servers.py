@@ -45,7 +45,6 @@ MYSQL_OPTIONS = {
     "performance_schema_max_socket_instances": "0",
 }
 COMMON_OPTIONS = {
-    "bind_address": "127.0.0.1",
     "log_bin": "binlog",
     "sync_binlog": "1",
     "innodb_flush_log_at_trx_commit": "1",
@@ -218,22 +217,27 @@ def make_template(flavor, binary, path):
 
 
 class Server:
-    """One server in a folder of its own. `id` is its server_id."""
+    """One server in a folder of its own. `id` is its server_id. host: a lab.Host that it runs on, or None."""
 
-    def __init__(self, flavor, server_id, folder, fresh=True):
+    def __init__(self, flavor, server_id, folder, fresh=True, host=None):
         self.flavor = flavor
+        self.host = host
+        self.address = host.address if host else "127.0.0.1"
         self.mysql = flavor == "mysql"
         self.id = server_id
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
-        self.port = free_port()
+        self.port = 3306 if host else free_port()
         self.socket = str(self.folder / "s.sock")
         self.process = None
         if fresh:
             self.folder.mkdir(parents=True, exist_ok=True)
-            subprocess.run(
-                ["cp", "-a", "--sparse=always", str(template(flavor)), str(self.data)], check=True
-            )
+            self.copy_template()
+
+    def copy_template(self):
+        subprocess.run(
+            ["cp", "-a", "--sparse=always", str(template(self.flavor)), str(self.data)], check=True
+        )
 
     def start(self, wait=True, **options):
         """options: option file lines; None as a value: the bare option; an option of None: left out."""
@@ -247,7 +251,8 @@ class Server:
                 "server_id": str(self.id),
                 "pid_file": str(self.folder / "pid"),
                 "log_error": str(self.folder / "error.log"),
-                "report_host": "127.0.0.1",
+                "bind_address": self.address,
+                "report_host": self.address,
                 "report_port": str(self.port),
             }
         )
@@ -261,8 +266,9 @@ class Server:
             for one in value.split(";") if name == "plugin-load-add" else [value]:
                 text += f"{name}={one}\n" if one != "" else f"{name}\n"
         (self.folder / "my.cnf").write_text(text)
+        words = [program(self.flavor), f"--defaults-file={self.folder / 'my.cnf'}", *as_root()]
         self.process = subprocess.Popen(
-            [program(self.flavor), f"--defaults-file={self.folder / 'my.cnf'}", *as_root()],
+            self.host.command(words) if self.host else words,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -296,7 +302,7 @@ class Server:
 
     def client(self, user="app", password="apppw", **more):
         return pymysql.connect(
-            host="127.0.0.1",
+            host=self.address,
             port=self.port,
             user=user,
             password=password,
