@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include "cli/command.h"
 #include "cli/view.h"
+#include "cli/view_course.h"
 #include "cli/request.h"
 
 #define OPTION_TO \
@@ -10,9 +11,16 @@
 		.help = "The new primary. Default: the best one." \
 	}
 
-const struct option_row options_switchover[] = { OPTION_TO, { 0 } };
+#define OPTION_DRY_RUN \
+	{ \
+		.name = "dry-run", .kind = OPTION_FLAG, \
+		.help = "Only tell what would be done, step by step, or why it would be refused." \
+	}
+
+const struct option_row options_switchover[] = { OPTION_DRY_RUN, OPTION_TO, { 0 } };
 
 const struct option_row options_failover[] = {
+	OPTION_DRY_RUN,
 	OPTION_TO,
 	{ .name = "accept-loss",
 	  .kind = OPTION_FLAG,
@@ -46,11 +54,28 @@ static void print_change(struct cli *cli, const json_t *result)
 	}
 }
 
+/* The refusal is the dry run's result and its exit status. */
+static enum err print_dry_run(struct cli *cli, const json_t *result)
+{
+	bool would = json_is_true(json_object_get(result, "would"));
+	if (cli->json) {
+		cli_print_json(cli, result);
+	} else {
+		buf_printf(&cli->out, "%s: %s\n", request_text(result, "group"),
+			   would ? "this would be done:" : "it would be refused");
+		view_course(cli, json_object_get(result, "course"));
+	}
+	return would ? ERR_OK
+		     : err_set(&cli->err, ERR_REFUSED, "%s", request_text(result, "reason"));
+}
+
 static enum err change(struct request *request, const char *rest, const json_t *body)
 {
 	json_t *result = NULL;
 	enum err rc = request_group_call(request, "POST", rest, body, &result);
-	if (rc == ERR_OK) {
+	if (rc == ERR_OK && json_is_true(json_object_get(result, "dry_run"))) {
+		rc = print_dry_run(request->cli, result);
+	} else if (rc == ERR_OK) {
 		print_change(request->cli, result);
 	}
 	json_decref(result);
@@ -60,7 +85,8 @@ static enum err change(struct request *request, const char *rest, const json_t *
 enum err cmd_switchover(struct cli *cli, const struct args *args)
 {
 	struct request request;
-	json_t *body = json_object();
+	json_t *body = json_pack("{s:b}", "dry_run", args_has(args, "dry-run") ? 1 : 0);
+	check(body);
 	enum err rc = add_target(cli, args, body);
 	if (rc == ERR_OK) {
 		rc = open_for_group(cli, args, &request);
@@ -96,13 +122,15 @@ static enum err agree(struct request *request, const struct args *args)
 enum err cmd_failover(struct cli *cli, const struct args *args)
 {
 	struct request request;
-	json_t *body = json_pack("{s:b}", "accept_loss", args_has(args, "accept-loss") ? 1 : 0);
+	bool dry_run = args_has(args, "dry-run");
+	json_t *body = json_pack("{s:b, s:b}", "accept_loss", args_has(args, "accept-loss") ? 1 : 0,
+				 "dry_run", dry_run ? 1 : 0);
 	check(body);
 	enum err rc = add_target(cli, args, body);
 	if (rc == ERR_OK) {
 		rc = open_for_group(cli, args, &request);
 	}
-	if (rc == ERR_OK) {
+	if (rc == ERR_OK && !dry_run) {
 		rc = agree(&request, args);
 	}
 	if (rc == ERR_OK) {

@@ -38,7 +38,13 @@ static bool is_silent(const struct observation *seen, const struct decide_option
 	bool without_answer = one->reach == REACH_SILENT || one->reach == REACH_HUNG ||
 			      one->reach == REACH_NOBODY_LISTENS;
 	return without_answer && one->misses >= 1 &&
-	       now_us - last_answer_us(seen, server) >= options->silence_us;
+	       now_us >= facts_silent_us(seen, options, server);
+}
+
+uint64_t facts_silent_us(const struct observation *seen, const struct decide_options *options,
+			 uint32_t server)
+{
+	return last_answer_us(seen, server) + options->silence_us;
 }
 
 int facts_streams_lost(const struct record *record, const struct observation *seen,
@@ -254,7 +260,7 @@ static void find_switchover_facts(const struct record *record, const struct obse
 	}
 }
 
-static uint64_t state_limit_us(const struct decide_options *options, enum group_state state)
+uint64_t facts_limit_us(const struct decide_options *options, enum group_state state)
 {
 	switch (state) {
 	case GROUP_REVOKING:
@@ -281,7 +287,7 @@ void facts_find(const struct record *record, const struct observation *seen,
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->candidate = SERVER_NONE;
-	if (now_us - record->state_since_us >= state_limit_us(options, record->state)) {
+	if (now_us - record->state_since_us >= facts_limit_us(options, record->state)) {
 		ret->set |= FACT_DEADLINE;
 	}
 	bool in_force = seen->routes.epoch == record->epoch &&

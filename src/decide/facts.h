@@ -49,6 +49,13 @@ void facts_find(const struct record *record, const struct observation *seen,
 /* The name of one bit ("PATHS_CLOSED"), for tests, the printed rules and explanations. */
 const char *fact_name(uint32_t bit_index);
 
+/* How long `state` may last; UINT64_MAX for a resting one. */
+uint64_t facts_limit_us(const struct decide_options *options, enum group_state state);
+
+/* From when on a server that doesn't answer counts as silent. */
+uint64_t facts_silent_us(const struct observation *seen, const struct decide_options *options,
+			 uint32_t server);
+
 /* Whether the replicas prove that the stream from the primary is broken: 1 = all that answer lost it and there is
  * one, 0 = not known (no witness, or one not asked yet), -1 = at least one still receives. */
 int facts_streams_lost(const struct record *record, const struct observation *seen,

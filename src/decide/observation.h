@@ -152,5 +152,9 @@ struct observation {
 	struct observation_hooks hooks;
 };
 
+/* A deep copy; `to` is overwritten, and released by observation_fini(). */
+void observation_copy(struct observation *to, const struct observation *from);
+void observation_fini(struct observation *seen);
+
 /* Answers now: a status that was read in the present watch. false for SERVER_NONE too. */
 bool observation_answers(const struct observation *seen, uint32_t server);

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "manager/foresee_json.h"
 #include "manager/record_json.h"
 #include "os/thread.h"
 
@@ -161,20 +162,26 @@ static enum err find_server(const struct record *record, const json_t *params, c
 	return ERR_OK;
 }
 
+/* What would follow from the order; nothing is touched. */
+static json_t *foresee_order(const struct group *group, const struct record *next, uint64_t now_us)
+{
+	CLEANUP(mem_freep) struct foresee *course = mem_need(sizeof(*course));
+	foresee_run(next, &group->seen, &group->options, now_us, course);
+	const struct foresee_move *last = &course->moves[course->move_count - 1];
+	bool would = course->settled && !course->refusal[0] && last->epoch > next->epoch;
+	return foresee_dry_run(next, course, would);
+}
+
 /* Puts the order on the record; the turn that follows carries it out. */
 static enum err order(struct manager_core *core, struct group *group, struct call *call,
-		      enum ask ask, uint32_t server, bool accept_loss, struct err_ctx *err)
+		      const struct record *next, json_t **ret, struct err_ctx *err)
 {
 	struct turn_context context = call_context(core);
-	struct record next;
-	record_init(&next);
-	record_copy(&next, &group->record);
-	next.ask = ask;
-	next.ask_server = server;
-	next.ask_accept_loss = accept_loss;
-	next.version++;
-	enum err rc = group_store(group, &context, &next, err);
-	record_fini(&next);
+	if (json_is_true(json_object_get(call->params, "dry_run"))) {
+		*ret = foresee_order(group, next, context.now_us);
+		return ERR_OK;
+	}
+	enum err rc = group_store(group, &context, next, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
@@ -184,10 +191,25 @@ static enum err order(struct manager_core *core, struct group *group, struct cal
 	return ERR_AGAIN;
 }
 
+static enum err order_by(struct manager_core *core, struct group *group, struct call *call,
+			 enum ask ask, uint32_t server, json_t **ret, struct err_ctx *err)
+{
+	struct record next;
+	record_init(&next);
+	record_copy(&next, &group->record);
+	next.ask = ask;
+	next.ask_server = server;
+	next.ask_accept_loss =
+		ask == ASK_FAILOVER && json_is_true(json_object_get(call->params, "accept_loss"));
+	next.version++;
+	enum err rc = order(core, group, call, &next, ret, err);
+	record_fini(&next);
+	return rc;
+}
+
 enum err call_switchover(struct manager_core *core, struct call *call, json_t **ret,
 			 struct err_ctx *err)
 {
-	(void)ret;
 	struct group *group = NULL;
 	uint32_t server = SERVER_NONE;
 	enum err rc = call_group(core, call->params, &group, err);
@@ -208,13 +230,12 @@ enum err call_switchover(struct manager_core *core, struct call *call, json_t **
 		return err_set(err, ERR_REFUSED, "'%s' is set to never-promote",
 			       group->record.servers[server].name);
 	}
-	return order(core, group, call, ASK_SWITCHOVER, server, false, err);
+	return order_by(core, group, call, ASK_SWITCHOVER, server, ret, err);
 }
 
 enum err call_failover(struct manager_core *core, struct call *call, json_t **ret,
 		       struct err_ctx *err)
 {
-	(void)ret;
 	struct group *group = NULL;
 	uint32_t server = SERVER_NONE;
 	enum err rc = call_group(core, call->params, &group, err);
@@ -226,8 +247,7 @@ enum err call_failover(struct manager_core *core, struct call *call, json_t **re
 		return err_set(err, ERR_REFUSED, "group '%s' is %s: wait until that has ended",
 			       group->record.group, group_state_name(group->record.state));
 	}
-	bool accept_loss = json_is_true(json_object_get(call->params, "accept_loss"));
-	return order(core, group, call, ASK_FAILOVER, server, accept_loss, err);
+	return order_by(core, group, call, ASK_FAILOVER, server, ret, err);
 }
 
 void call_answer_waiters(struct manager_core *core, struct group *group)
