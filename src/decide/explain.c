@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "decide/cooldown.h"
 #include "decide/health.h"
 
 struct wording {
@@ -111,11 +112,10 @@ static void find_waits(const struct record *record, const struct observation *se
 {
 	bool gone = (decision->facts.set & FACT_GONE) != 0;
 	uint64_t limit_us = facts_limit_us(options, record->state);
-	ret->paused = record->paused;
-	ret->hook = decision->withheld != NULL;
-	if (record->cooldown_until_us > now_us) {
-		ret->cooldown_until_us = record->cooldown_until_us;
+	if (cooldown_is_over(record, options, now_us, ret->held, sizeof(ret->held))) {
+		ret->held[0] = 0;
 	}
+	ret->hook = decision->withheld != NULL;
 	if (limit_us != UINT64_MAX) {
 		ret->deadline_us = record->state_since_us + limit_us;
 	}

@@ -28,11 +28,10 @@ struct explain_server {
 
 /* What an answer, a person or the time would change. 0: not waited for. Monotonic microseconds. */
 struct explain_waits {
-	uint64_t cooldown_until_us;
 	uint64_t deadline_us; /* the present state is given up then */
 	uint64_t silent_us;   /* the primary, which doesn't answer, counts as silent then */
-	bool paused;	      /* a person has to resume */
 	bool hook;	      /* a hook has to say go */
+	char held[240];	      /* why no automatic failover may start (pause, cool-down, cap); "" */
 };
 
 struct explain {

@@ -73,13 +73,8 @@ static json_t *waits_json(const struct group *group, const struct explain *all, 
 {
 	const struct explain_waits *waits = &all->waits;
 	json_t *list = json_array();
-	if (waits->paused) {
-		add_wait(list, "paused", 0, "automatic failover is paused: see muster resume");
-	}
-	if (waits->cooldown_until_us) {
-		add_wait(list, "cooldown", waits->cooldown_until_us - now_us,
-			 "no automatic failover after the last one, unless the group gets healthy "
-			 "before");
+	if (waits->held[0]) {
+		add_wait(list, group->record.paused ? "paused" : "cooldown", 0, waits->held);
 	}
 	if (waits->silent_us) {
 		add_wait(list, "silence", waits->silent_us - now_us,

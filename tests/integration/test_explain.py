@@ -58,7 +58,7 @@ def test_explain_says_why_there_is_no_failover_and_what_would_follow(sandbox):
     blocked = sandbox_module.wait_until(
         lambda: (found := box.json("explain", box.group))["rule"] == 260 and found, 20, "rule 260"
     )
-    assert blocked["missing"] == "automatic failover is paused"
+    assert "paused" in blocked["missing"]
     assert [wait["what"] for wait in blocked["waits"]] == ["paused"]
     rows = {row["rule"]: row for row in blocked["rules"]}
     assert [fact["fact"] for fact in rows[210]["lack"]] == ["MAY_FAIL_OVER"]

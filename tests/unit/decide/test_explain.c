@@ -214,23 +214,25 @@ static void test_what_holds_a_failover_back_is_named(void **state)
 	struct explain all;
 	begin(&world, POLICY_LOSSLESS, 3);
 	world.record.paused = true;
-	world.record.cooldown_until_us = UINT64_MAX;
 	world.hung = BIT(0);
 	for (unsigned i = 0; i < 5; i++) {
 		world_turn(&world);
 	}
 	explain(&world, &all);
-	assert_true(all.waits.paused);
-	assert_int_equal(all.waits.cooldown_until_us, UINT64_MAX);
+	assert_non_null(strstr(all.waits.held, "paused"));
 	assert_true(all.waits.silent_us > world.now_us);
 	assert_false(all.course.settled);
 	assert_non_null(strstr(all.course.refusal, "paused"));
 	world.record.paused = false;
-	world.record.cooldown_until_us = 0;
+	record_note_failover(&world.record, world.now_us);
+	explain(&world, &all);
+	assert_non_null(strstr(all.waits.held, "cooling down"));
+	record_forget_failovers(&world.record);
 	world.seen.hooks.failover.answer = HOOK_OPEN;
 	assert_false(world_until(&world, GROUP_REVOKING, 300));
 	explain(&world, &all);
 	assert_true(all.waits.hook);
+	assert_string_equal(all.waits.held, "");
 	assert_int_equal(all.waits.silent_us, 0);
 	/* It is silent by now, so that a failover comes next. */
 	assert_true(all.course.settled);
