@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "decide/verdict.h"
+
 const char *election_unfit(const struct record *record, const struct observation *seen,
 			   uint32_t server)
 {
@@ -46,11 +48,17 @@ static bool is_fenced(const struct observation *seen, uint32_t server)
 	       one->status.read_only;
 }
 
-/* Bit i: server i was reached, and can neither acknowledge nor receive any more. */
-static uint32_t silenced_servers(const struct record *record, const struct observation *seen)
+/* Bit i: server i was reached, and can neither acknowledge nor receive any more. A primary that was given up because
+ * its disk takes no writes is passed over while others may do without it: what it alone has was never acknowledged. */
+static uint32_t silenced_servers(const struct record *record, const struct observation *seen,
+				 bool late)
 {
 	uint32_t set = 0;
+	bool patient = record->state == GROUP_REVOKING && !late;
 	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (patient && i == record->previous && verdict_is_stalled(record, seen, i)) {
+			continue;
+		}
 		bool silenced = i == record->previous ? is_fenced(seen, i) : is_stopped(seen, i);
 		if (silenced && !record->servers[i].diverged) {
 			set |= 1u << i;
@@ -260,7 +268,7 @@ void election_hold(const struct record *record, const struct observation *seen, 
 		   struct election *ret)
 {
 	const struct electorate from = {
-		.silenced = silenced_servers(record, seen),
+		.silenced = silenced_servers(record, seen, late),
 		.answering = answering_servers(record, seen),
 		.lost = record->previous,
 		.late = late,

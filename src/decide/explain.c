@@ -32,6 +32,7 @@ static const struct wording fact_words[] = {
 	AT(FACT_CAUGHT_UP)     = { "the successor has everything", "the successor is not known to have everything" },
 	AT(FACT_APPLYING)      = { "the candidate applies what it received", "the candidate is not seen to apply anything" },
 	AT(FACT_HOOK_OPEN)     = { "a hook has yet to answer", "no hook has yet to answer" },
+	AT(FACT_STALLED)       = { "the primary's disk takes no writes for too long, and another server could take over", "the primary's disk is not known to take no writes for too long" },
 };
 
 static const struct wording server_fact_words[] = {

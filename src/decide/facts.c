@@ -5,11 +5,12 @@
 
 #include "decide/cooldown.h"
 #include "decide/election.h"
+#include "decide/verdict.h"
 
 static const char *const fact_names[FACT_COUNT_] = {
 	"GONE",	   "MAY_FAIL_OVER", "ORDERED",	 "SHUT",     "COMPLETE",  "SAFE",
 	"APPLIED", "PATHS_CLOSED",  "WRITABLE",	 "DEADLINE", "ASKED",	  "FIT",
-	"DRAINED", "FROZEN",	    "CAUGHT_UP", "APPLYING", "HOOK_OPEN",
+	"DRAINED", "FROZEN",	    "CAUGHT_UP", "APPLYING", "HOOK_OPEN", "STALLED",
 };
 
 const char *fact_name(uint32_t bit_index)
@@ -116,6 +117,31 @@ static void find_primary_facts(const struct record *record, const struct observa
 	}
 }
 
+/* The primary answers, but what it is to store it can't. While nobody else could take over it is left as it is:
+ * it may still be read, and its disk may come back. */
+static void find_stall(const struct record *record, const struct observation *seen,
+		       const struct decide_options *options, uint64_t now_us, struct facts *ret)
+{
+	if (record->primary == SERVER_NONE || options->write_stall_us == 0 ||
+	    !verdict_is_stalled(record, seen, record->primary)) {
+		return;
+	}
+	const struct observation_write *write = &seen->servers[record->primary].write;
+	uint64_t from_us = record->state_since_us > seen->started_us ? record->state_since_us
+								     : seen->started_us;
+	uint64_t since_us = write->since_us > from_us ? write->since_us : from_us;
+	if (write->seen_us <= from_us || now_us - since_us < options->write_stall_us) {
+		return;
+	}
+	struct election election;
+	election_rehearse(record, seen, &election);
+	if (election.safe) {
+		ret->set |= FACT_STALLED;
+	} else {
+		missing(ret, election.missing);
+	}
+}
+
 /* The hook comes last: it is asked about what nothing else stands in the way of. */
 static void heed_hook(const struct observation_hook *hook, uint32_t fact, bool tell,
 		      struct facts *ret)
@@ -140,7 +166,7 @@ static void find_failover_facts(const struct record *record, const struct observ
 {
 	bool electing = record->state == GROUP_REVOKING || record->state == GROUP_REFUSED ||
 			record->state == GROUP_FORMING;
-	bool called_for = !electing && (ret->set & (FACT_GONE | FACT_SHUT));
+	bool called_for = !electing && (ret->set & (FACT_GONE | FACT_SHUT | FACT_STALLED));
 	if (record->ask == ASK_FAILOVER) {
 		ret->set |= FACT_ORDERED | FACT_MAY_FAIL_OVER;
 	} else {
@@ -299,6 +325,7 @@ void facts_find(const struct record *record, const struct observation *seen,
 		}
 	}
 	find_primary_facts(record, seen, options, now_us, ret);
+	find_stall(record, seen, options, now_us, ret);
 	find_failover_facts(record, seen, options, now_us, ret);
 	find_switchover_facts(record, seen, ret);
 }

@@ -30,7 +30,10 @@ enum fact {
 	FACT_APPLYING =
 		1u << 15, /* the candidate's applier is at work on what is left, without an error */
 	FACT_HOOK_OPEN = 1u << 16, /* only a hook that hasn't answered yet keeps FACT_FIT away */
-	FACT_COUNT_ = 17,
+	FACT_STALLED =
+		1u
+		<< 17, /* the primary's disk takes no writes for too long, and another server could */
+	FACT_COUNT_ = 18,
 };
 
 /* What the observation proves, and which server the facts about a candidate are about. */

@@ -1,5 +1,7 @@
 #include "decide/health.h"
 
+#include "decide/verdict.h"
+
 static const char *reach_problem(enum reach reach)
 {
 	switch (reach) {
@@ -69,7 +71,8 @@ const char *health_problem(const struct record *record, const struct observation
 		return "diverged: has transactions that the primary lacks";
 	}
 	if (server == record->primary) {
-		return one->status.read_only ? "is read-only" : NULL;
+		const struct verdict_row *row = verdict_of_answers(record, seen, server);
+		return verdict_is_harm(row->verdict) ? row->text : NULL;
 	}
 	if (record->primary == SERVER_NONE) {
 		return NULL;

@@ -82,7 +82,8 @@ struct server_status {
 	bool gtid_on;	  /* GTIDs are written (MariaDB: always) */
 	bool gtid_strict; /* MariaDB gtid_strict_mode; MySQL enforce_gtid_consistency=ON */
 	uint64_t uptime_s;
-	uint32_t sessions; /* client connections: Threads_connected */
+	uint32_t sessions;     /* client connections: Threads_connected */
+	uint32_t sessions_max; /* max_connections; 0: not known */
 	/* Everything in its own binary log (MySQL gtid_executed; MariaDB gtid_binlog_state united with
 	 * gtid_slave_pos). */
 	struct gtid_set executed;
@@ -101,18 +102,50 @@ struct observation_older {
 	struct gtid_set executed;
 };
 
+/* What keeps a write from being through, as far as the server's own words tell. */
+enum write_trouble {
+	WRITE_THROUGH,	   /* nothing: the newest one is committed, or none was asked for */
+	WRITE_UNEXPLAINED, /* it isn't through, and nothing says why */
+	WRITE_LOCKED,	   /* a lock on all of the server: FLUSH TABLES WITH READ LOCK, a backup */
+	WRITE_QUEUED,	   /* a lock on the row or table of the probe alone */
+	WRITE_UNACKNOWLEDGED, /* semi-sync: no replica has acknowledged it */
+	WRITE_DISK_FULL,
+	WRITE_DISK_STALLED, /* it hangs in the commit, and nothing else holds it up */
+	WRITE_READ_ONLY,    /* the server is read-only */
+	WRITE_REFUSED,	    /* an error of another kind: a privilege, a damaged table */
+	WRITE_TROUBLE_COUNT_
+};
+
+/* What the write probe found: one row of the server's own table, committed like any client's. */
+struct observation_write {
+	enum write_trouble trouble;
+	uint64_t
+		since_us; /* the oldest write that isn't through was begun then; 0: none is overdue */
+	uint64_t late_us; /* when it was overdue */
+	uint64_t seen_us; /* when the probe last told */
+	uint64_t took_us; /* the newest one that went through took so long */
+	char words
+		[SERVER_ERROR_BYTES_MAX]; /* who holds it up, or the server's error; may be empty */
+};
+
 /* One server as the manager sees it. */
 struct observation_server {
 	enum reach reach;
-	uint32_t misses;      /* contacts in a row that were not answered by a query result */
-	uint64_t contact_us;  /* when the newest contact was begun; 0: never */
-	uint64_t answered_us; /* when it last answered a query; 0: never */
+	uint32_t refused_errno; /* the server's number while reach is REACH_REFUSES_US; 0: none */
+	uint32_t misses;	/* contacts in a row that were not answered by a query result */
+	uint64_t contact_us;	/* when the newest contact was begun; 0: never */
+	uint64_t answered_us;	/* when it last answered a query; 0: never */
 	uint64_t
 		refused_since_us; /* nobody listens since; 0 unless reach is REACH_NOBODY_LISTENS */
 	uint64_t status_us; /* when the newest `status` was asked for; 0: never, status is void */
 	uint64_t status_end_us; /* when its answer had come */
 	uint64_t stream_us;	/* when received_ticks was last seen to grow; 0: never */
-	uint32_t steps_done;	/* bit STEP_x: carried out in the record's present stage */
+	uint64_t moved_us; /* when its received transactions were last seen to grow; 0: never */
+	bool lag_known;
+	uint64_t
+		lag_us; /* behind the primary, end to end: by the age of the heartbeat row it has */
+	struct observation_write write;
+	uint32_t steps_done; /* bit STEP_x: carried out in the record's present stage */
 	struct server_status status;
 	struct observation_older older; /* of the reading before `status` */
 };

@@ -756,5 +756,6 @@ int main(void)
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	failed += scenarios_limits();
+	failed += scenarios_stall();
 	return failed + cmocka_run_group_tests(last, NULL, NULL);
 }

@@ -88,7 +88,7 @@ static void test_no_failover_starts_without_evidence(void **state)
 {
 	(void)state;
 	/* Nothing but these may take the primary's role away. */
-	const uint32_t evidence = FACT_GONE | FACT_ORDERED | FACT_SHUT;
+	const uint32_t evidence = FACT_GONE | FACT_ORDERED | FACT_SHUT | FACT_STALLED;
 	for (uint32_t facts = 0; facts < 1u << FACT_COUNT_; facts++) {
 		const struct rule *rule = rules_match(GROUP_STEADY, facts);
 		if (rule->act == ACT_NEW_EPOCH) {

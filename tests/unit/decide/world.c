@@ -40,6 +40,8 @@ void world_init(struct world *world, enum policy policy, uint32_t count)
 		.cooldown_us = 600000000,
 		.failovers_max = 3,
 		.failover_window_us = 21600000000,
+		.slow_us = 500000,
+		.write_stall_us = 10000000,
 	};
 	struct record *record = &world->record;
 	(void)snprintf(record->group, sizeof(record->group), "g");
@@ -100,6 +102,7 @@ static void run_streams(struct world *world)
 		    source == SERVER_NONE) {
 			continue;
 		}
+		bool writes = !bit(world->stalled, source);
 		bool lives = bit(world->alive, source) && !bit(world->hung, source);
 		if (!bit(world->alive, source)) {
 			replica->io = IO_CONNECTING;
@@ -111,7 +114,7 @@ static void run_streams(struct world *world)
 		status->semisync.replica_active =
 			replica->io == IO_YES && status->semisync.replica_enabled;
 		clients[source] += status->semisync.replica_active ? 1 : 0;
-		if (replica->sql_running && replica->io == IO_YES && lives) {
+		if (replica->sql_running && replica->io == IO_YES && lives && writes) {
 			gtid_set_add(&status->executed,
 				     &world->seen.servers[source].status.executed);
 			gtid_set_add(&status->received, &status->executed);
@@ -143,6 +146,26 @@ static void look(struct world *world, uint32_t i)
 	one->answered_us = world->now_us;
 	one->status_us = world->now_us;
 	one->status_end_us = world->now_us;
+}
+
+/* The probe writes on the primary of a steady group alone; what it found last stays. */
+static void probe_writes(struct world *world)
+{
+	const uint64_t timeout_us = 2000000;
+	uint32_t primary = world->record.primary;
+	if (primary == SERVER_NONE || world->record.state != GROUP_STEADY ||
+	    !bit(world->alive, primary) || world->seen.servers[primary].status.read_only) {
+		return;
+	}
+	struct observation_write *write = &world->seen.servers[primary].write;
+	write->seen_us = world->now_us;
+	if (!bit(world->stalled, primary)) {
+		*write = (struct observation_write){ .seen_us = world->now_us };
+	} else if (write->since_us == 0) {
+		write->since_us = world->now_us;
+		write->late_us = world->now_us + timeout_us;
+		write->trouble = world->trouble;
+	}
 }
 
 static void carry_out(struct world *world, uint32_t i, enum step step)
@@ -215,6 +238,7 @@ void world_turn(struct world *world)
 {
 	world->now_us += TURN_US;
 	run_streams(world);
+	probe_writes(world);
 	/* Replicas and primary are looked at one after the other, in an order that changes. */
 	bool forward = world->now_us / TURN_US % 2 == 0;
 	for (uint32_t n = 0; n < world->record.server_count; n++) {
@@ -243,7 +267,7 @@ void world_turn(struct world *world)
 		}
 		enum step step = world->decision.steps[i];
 		if (step != STEP_NONE && bit(world->alive, i) && !bit(world->hung, i) &&
-		    !bit(world->no_steps, i)) {
+		    !bit(world->no_steps | world->stalled, i)) {
 			carry_out(world, i, step);
 		}
 	}

@@ -12,10 +12,12 @@ struct world {
 	struct decide_options options;
 	struct decision decision;
 	uint64_t now_us;
-	uint32_t alive;	   /* bit i: the process of server i runs */
-	uint32_t hung;	   /* bit i: it doesn't answer */
-	uint32_t deaf;	   /* bit i: the manager can't reach it, others can */
-	uint32_t no_steps; /* bit i: steps on server i fail */
+	uint32_t alive;		    /* bit i: the process of server i runs */
+	uint32_t hung;		    /* bit i: it doesn't answer */
+	uint32_t deaf;		    /* bit i: the manager can't reach it, others can */
+	uint32_t stalled;	    /* bit i: what it is to store it can't; steps that write hang */
+	enum write_trouble trouble; /* what the write probe says of a stalled primary */
+	uint32_t no_steps;	    /* bit i: steps on server i fail */
 	uint32_t open_transactions;
 	bool slow_appliers; /* what is received isn't applied */
 	bool routes_stuck;  /* the nodes don't answer */
@@ -45,3 +47,4 @@ bool world_has_seen_rule(uint32_t id);
 
 /* The scenarios of the other files, each a group of tests; returns how many failed. */
 int scenarios_limits(void);
+int scenarios_stall(void);
