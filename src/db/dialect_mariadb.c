@@ -51,7 +51,8 @@ static const char status_sql[] =
 	" @@rpl_semi_sync_master_wait_point AS wait_point,"
 	" @@rpl_semi_sync_slave_enabled AS replica_enabled;"
 	"SHOW SLAVE STATUS;"
-	"SHOW GLOBAL STATUS WHERE Variable_name IN ('Uptime', 'Threads_connected',"
+	"SELECT VARIABLE_NAME, VARIABLE_VALUE, UNIX_TIMESTAMP() FROM"
+	" information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME IN ('Uptime', 'Threads_connected',"
 	" 'Slave_received_heartbeats', 'Rpl_semi_sync_master_status',"
 	" 'Rpl_semi_sync_master_clients', 'Rpl_semi_sync_master_wait_sessions',"
 	" 'Rpl_semi_sync_slave_status')";
@@ -101,6 +102,7 @@ static void read_counters(struct rows *rows, struct server_status *ret)
 	};
 	status_read_values(rows, values, sizeof(values) / sizeof(values[0]));
 	ret->uptime_s = values[UPTIME].number;
+	ret->started_s = values[UPTIME].asked_s - values[UPTIME].number;
 	ret->sessions = (uint32_t)values[THREADS].number;
 	ret->semisync.source_active = values[ACTIVE].number != 0;
 	ret->semisync.source_clients = (uint32_t)values[CLIENTS].number;

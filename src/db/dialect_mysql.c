@@ -69,7 +69,7 @@ static void status_sql(struct conn *conn, struct buf *sql)
 		   has_replica_variables(conn) ? "log_replica_updates" : "log_slave_updates");
 	mysql_semisync_columns(conn, sql);
 	buf_add_text(sql, ";SHOW REPLICA STATUS FOR CHANNEL '';"
-			  "SELECT VARIABLE_NAME, VARIABLE_VALUE FROM"
+			  "SELECT VARIABLE_NAME, VARIABLE_VALUE, UNIX_TIMESTAMP() FROM"
 			  " performance_schema.global_status WHERE VARIABLE_NAME IN"
 			  " ('Uptime', 'Threads_connected'");
 	mysql_semisync_counters(conn, sql);
@@ -106,6 +106,7 @@ static void read_counters(struct rows *rows, struct server_status *ret)
 	size_t count = 2 + mysql_semisync_values(values + 2);
 	status_read_values(rows, values, count);
 	ret->uptime_s = values[UPTIME].number;
+	ret->started_s = values[UPTIME].asked_s - values[UPTIME].number;
 	ret->sessions = (uint32_t)values[THREADS].number;
 	mysql_semisync_take(values + 2, &ret->semisync);
 }

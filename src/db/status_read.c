@@ -153,6 +153,7 @@ void status_read_values(struct rows *rows, struct status_value *values, size_t c
 				values[i].found = true;
 				values[i].number =
 					rows_at_bool(rows, 1) ? 1 : rows_at_u64(rows, 1, 0);
+				values[i].asked_s = rows_at_u64(rows, 2, 0);
 			}
 		}
 	}

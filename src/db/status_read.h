@@ -27,6 +27,7 @@ MUST_CHECK enum err status_read_replica(struct rows *rows, const struct dialect 
 struct status_value {
 	const char *name; /* as the server writes it, case does not count */
 	uint64_t number;  /* 0 when it is absent or no number; 1 for ON */
+	uint64_t asked_s; /* the server's clock at the statement: the third column, 0 without one */
 	bool found;
 };
 void status_read_values(struct rows *rows, struct status_value *values, size_t count);

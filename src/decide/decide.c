@@ -62,7 +62,7 @@ static void elect(struct record *record, const struct observation *seen, uint32_
 	if (record->previous != SERVER_NONE) {
 		members &= ~(1u << record->previous);
 	}
-	promise_begin(record, members, executed);
+	promise_begin(record, seen, members, executed);
 	/* A server that becomes primary keeps its log whole. */
 	record->servers[candidate].may_rewind = false;
 }
@@ -73,7 +73,7 @@ static void hand_over(struct record *record, const struct observation *seen, uin
 	record->epoch++;
 	record->previous = record->primary;
 	record->primary = candidate;
-	promise_begin(record, future_members(record, seen, candidate, final), final);
+	promise_begin(record, seen, future_members(record, seen, candidate, final), final);
 	record->ask = ASK_NONE;
 }
 
@@ -139,6 +139,7 @@ static void act_on_server(struct record *record, const struct observation *seen,
 			return;
 		}
 		record->sync_set |= 1u << server;
+		one->started_s = seen->servers[server].status.started_s;
 		break;
 	case SERVER_ACT_EVICT:
 		record->sync_set &= ~(1u << server);
@@ -240,6 +241,9 @@ static void tend_primary(struct record *record, const struct observation *seen,
 	ret->changed = ret->changed || ret->promise_why;
 	if (!observation_answers(seen, record->primary)) {
 		return;
+	}
+	if (promise_count_processes(record, seen, options, now_us)) {
+		ret->changed = true;
 	}
 	enum step step = promise_step(record, seen);
 	if (step != STEP_NONE) {

@@ -71,6 +71,7 @@ static uint32_t silenced_servers(const struct record *record, const struct obser
 struct electorate {
 	uint32_t silenced; /* bit i: server i was reached and can neither acknowledge nor receive */
 	uint32_t answering; /* bit i: server i answers and is not kept out */
+	uint32_t voided;    /* bit i: server i may have lost what it acknowledged */
 	uint32_t lost;	    /* the primary that was lost; SERVER_NONE when there was none */
 	bool late;	    /* the time to wait for the answering ones is over */
 };
@@ -80,6 +81,17 @@ static uint32_t answering_servers(const struct record *record, const struct obse
 	uint32_t set = 0;
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		if (observation_answers(seen, i) && !record->servers[i].diverged) {
+			set |= 1u << i;
+		}
+	}
+	return set;
+}
+
+static uint32_t void_members(const struct record *record, const struct observation *seen)
+{
+	uint32_t set = 0;
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (record_is_member(record, i) && record_is_void(record, seen, i)) {
 			set |= 1u << i;
 		}
 	}
@@ -119,7 +131,26 @@ static bool is_everybody_there(const struct record *record, uint32_t silenced, c
 }
 
 /* By the pigeonhole: every acknowledged commit is on `acks` of the sync set, so at least one of any
- * |S| - acks + 1 members has it. The former primary, fenced, has all of them by itself. */
+ * |S| - acks + 1 members has it, if it was not restarted since. */
+static bool is_intersected(const struct record *record, const struct electorate *from,
+			   char *missing, size_t missing_bytes)
+{
+	uint32_t reached = record->sync_set & from->silenced & ~from->voided;
+	if (count_bits(reached) >= count_bits(record->sync_set) - record->acks + 1) {
+		return true;
+	}
+	char names[160];
+	uint32_t voided = record->sync_set & from->silenced & from->voided;
+	list_names(record, voided ? voided : record->sync_set & ~reached, names, sizeof(names));
+	(void)snprintf(missing, missing_bytes,
+		       voided ? "an acknowledged commit may be lost with the relay log of %s, "
+				"restarted since"
+			      : "an acknowledged commit may be on %s alone, which can't be reached",
+		       names);
+	return false;
+}
+
+/* The former primary, fenced, has every acknowledged commit by itself. */
 static bool is_complete(const struct record *record, const struct electorate *from, char *missing,
 			size_t missing_bytes)
 {
@@ -150,17 +181,7 @@ static bool is_complete(const struct record *record, const struct electorate *fr
 			"the primary committed alone: only it is certain to have every commit");
 		return false;
 	}
-	uint32_t have = count_bits(record->sync_set & silenced);
-	uint32_t need = count_bits(record->sync_set) - record->acks + 1;
-	if (have < need) {
-		char names[160];
-		list_names(record, record->sync_set & ~silenced, names, sizeof(names));
-		(void)snprintf(missing, missing_bytes,
-			       "an acknowledged commit may be on %s alone, which can't be reached",
-			       names);
-		return false;
-	}
-	return true;
+	return is_intersected(record, from, missing, missing_bytes);
 }
 
 /* The one whose received set contains that of all others; SERVER_NONE when two contradict each other. */
@@ -270,6 +291,7 @@ void election_hold(const struct record *record, const struct observation *seen, 
 	const struct electorate from = {
 		.silenced = silenced_servers(record, seen, late),
 		.answering = answering_servers(record, seen),
+		.voided = void_members(record, seen),
 		.lost = record->previous,
 		.late = late,
 	};
@@ -283,6 +305,7 @@ void election_rehearse(const struct record *record, const struct observation *se
 	const struct electorate from = {
 		.silenced = reached,
 		.answering = reached,
+		.voided = void_members(record, seen),
 		.lost = record->primary,
 		.late = false,
 	};

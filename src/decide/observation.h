@@ -82,6 +82,7 @@ struct server_status {
 	bool gtid_on;	  /* GTIDs are written (MariaDB: always) */
 	bool gtid_strict; /* MariaDB gtid_strict_mode; MySQL enforce_gtid_consistency=ON */
 	uint64_t uptime_s;
+	uint64_t started_s;    /* when its process began, by its own clock, exact; 0: not known */
 	uint32_t sessions;     /* client connections: Threads_connected */
 	uint32_t sessions_max; /* max_connections; 0: not known */
 	/* Everything in its own binary log (MySQL gtid_executed; MariaDB gtid_binlog_state united with

@@ -8,7 +8,8 @@ static void promise_nothing(struct record *record)
 	record->acks = 0;
 }
 
-void promise_begin(struct record *record, uint32_t members, const struct gtid_set *base)
+void promise_begin(struct record *record, const struct observation *seen, uint32_t members,
+		   const struct gtid_set *base)
 {
 	gtid_set_clear(&record->base);
 	gtid_set_copy(&record->base, base);
@@ -16,6 +17,11 @@ void promise_begin(struct record *record, uint32_t members, const struct gtid_se
 	if (record->policy == POLICY_LOSSLESS && members != 0) {
 		record->sync_set = members;
 		record->acks = 1;
+	}
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (record_is_member(record, i)) {
+			record->servers[i].started_s = seen->servers[i].status.started_s;
+		}
 	}
 }
 
@@ -69,8 +75,36 @@ static const char *wait_again(struct record *record, const struct observation *s
 	if (ready == 0) {
 		return NULL;
 	}
-	promise_begin(record, ackers, &primary->executed);
+	promise_begin(record, seen, ackers, &primary->executed);
 	return "commits wait for an acknowledgement";
+}
+
+bool promise_count_processes(struct record *record, const struct observation *seen,
+			     const struct decide_options *options, uint64_t now_us)
+{
+	bool changed = false;
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		const struct observation_server *one = &seen->servers[i];
+		if (i == record->primary || !observation_answers(seen, i)) {
+			continue;
+		}
+		if (!record_is_member(record, i) ||
+		    one->status.started_s == record->servers[i].started_s) {
+			record->restarted_us[i] = 0;
+			continue;
+		}
+		if (record->restarted_us[i] == 0) {
+			record->restarted_us[i] = now_us;
+		}
+		uint32_t facts = server_facts_find(record, seen, options, i, now_us);
+		if ((facts & SERVER_RUNNING) &&
+		    server_facts_caught_up(seen, i, record->primary, record->restarted_us[i])) {
+			record->servers[i].started_s = one->status.started_s;
+			record->restarted_us[i] = 0;
+			changed = true;
+		}
+	}
+	return changed;
 }
 
 const char *promise_update(struct record *record, const struct observation *seen,

@@ -13,5 +13,11 @@ const char *promise_update(struct record *record, const struct observation *seen
 /* What the primary has to do about it: STEP_SEMISYNC_SOURCE_ON, _OFF, or STEP_NONE. */
 enum step promise_step(const struct record *record, const struct observation *seen);
 
+/* Notices members that were restarted, and counts on them again once they have received what the primary had after that.
+ * Returns whether the record changed. */
+bool promise_count_processes(struct record *record, const struct observation *seen,
+			     const struct decide_options *options, uint64_t now_us);
+
 /* The promise for a primary that is about to be made: `members` will acknowledge, it holds `base`. */
-void promise_begin(struct record *record, uint32_t members, const struct gtid_set *base);
+void promise_begin(struct record *record, const struct observation *seen, uint32_t members,
+		   const struct gtid_set *base);

@@ -69,6 +69,13 @@ bool record_may_rewind(const struct record *record, uint32_t server)
 	       record->primary != SERVER_NONE && record->primary != server;
 }
 
+bool record_is_void(const struct record *record, const struct observation *seen, uint32_t server)
+{
+	uint64_t counted_s = record->servers[server].started_s;
+	uint64_t started_s = seen->servers[server].status.started_s;
+	return counted_s != 0 && started_s != 0 && counted_s != started_s;
+}
+
 bool record_follows(const struct record *record, const struct observation *seen, uint32_t server,
 		    uint32_t source)
 {

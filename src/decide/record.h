@@ -49,6 +49,9 @@ struct record_server {
 	/* A former primary that fell over while `acks` was promised, and was not seen alive since: the tail of
 	 * its binary log that the present primary lacks was never acknowledged, so it may be taken back. */
 	bool may_rewind;
+	/* Of a member of the sync set: when the process began that has all it acknowledged. With a process ends what it
+	 * received and had not applied. 0: not known, then it counts. */
+	uint64_t started_s;
 };
 
 struct record {
@@ -79,6 +82,7 @@ struct record {
 	uint64_t state_since_us;
 	uint64_t
 		clients_none_since_us; /* the primary counts no acknowledging replica since; 0: it does */
+	uint64_t restarted_us[SERVERS_MAX]; /* server i was seen as another process since; 0: not */
 	uint64_t extra_since_us
 		[SERVERS_MAX]; /* server i shows transactions that the primary lacks since; 0: not */
 };
@@ -102,6 +106,9 @@ uint32_t record_find(const struct record *record, const char *name);
 /* Whether the tail of the server's log may be taken back before it is started: another primary is in force, which is
  * proven to have every acknowledged commit. While there is none, the server may be the one that has them. */
 bool record_may_rewind(const struct record *record, uint32_t server);
+
+/* Whether a member of the sync set may have lost what it acknowledged: its process is not the one that is counted on. */
+bool record_is_void(const struct record *record, const struct observation *seen, uint32_t server);
 
 /* Whether `server` points at the server `source` of the record, by address. */
 bool record_follows(const struct record *record, const struct observation *seen, uint32_t server,

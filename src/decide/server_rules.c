@@ -58,10 +58,8 @@ static bool is_dead(const struct observation *seen, uint32_t server)
 	       one->contact_us >= seen->started_us;
 }
 
-/* Has received what the primary had at a reading that had ended before the replica's began, and that began after
- * since_us. */
-static bool has_caught_up(const struct observation *seen, uint32_t server, uint32_t primary,
-			  uint64_t since_us)
+bool server_facts_caught_up(const struct observation *seen, uint32_t server, uint32_t primary,
+			    uint64_t since_us)
 {
 	const struct observation_server *one = &seen->servers[server];
 	const struct observation_server *source = &seen->servers[primary];
@@ -101,7 +99,7 @@ static bool is_covered(const struct record *record, const struct observation *se
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		if (i != server && record_is_member(record, i) && observation_answers(seen, i) &&
 		    seen->servers[i].status.semisync.replica_active &&
-		    has_caught_up(seen, i, record->primary, since_us)) {
+		    server_facts_caught_up(seen, i, record->primary, since_us)) {
 			return true;
 		}
 	}
@@ -185,6 +183,6 @@ uint32_t server_facts_find(const struct record *record, const struct observation
 	    now_us - record->extra_since_us[server] >= options->extra_us) {
 		set |= SERVER_EXTRA;
 	}
-	set |= has_caught_up(seen, server, record->primary, 0) ? SERVER_CAUGHT_UP : 0;
+	set |= server_facts_caught_up(seen, server, record->primary, 0) ? SERVER_CAUGHT_UP : 0;
 	return set;
 }

@@ -51,6 +51,11 @@ struct server_rule {
 extern const struct server_rule server_rules[];
 extern const uint32_t server_rules_count;
 
+/* Whether the server has received what the primary had at a reading that had ended before the server's own began, and that
+ * began after since_us. */
+bool server_facts_caught_up(const struct observation *seen, uint32_t server, uint32_t primary,
+			    uint64_t since_us);
+
 /* What a server has, against what the primary has that was read after it. */
 enum server_order { SERVER_ORDER_UNKNOWN, SERVER_ORDER_SUBSET, SERVER_ORDER_EXTRA };
 enum server_order server_facts_compare(const struct observation *seen, uint32_t server,

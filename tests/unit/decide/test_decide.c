@@ -756,6 +756,7 @@ int main(void)
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	failed += scenarios_limits();
+	failed += scenarios_restart();
 	failed += scenarios_stall();
 	return failed + cmocka_run_group_tests(last, NULL, NULL);
 }

@@ -59,6 +59,7 @@ void world_init(struct world *world, enum policy policy, uint32_t count)
 		server->weight = 100;
 		struct server_status *status = &world->seen.servers[i].status;
 		status->flavor = GTID_MARIADB;
+		status->started_s = 1790000000 + i;
 		status->read_only = true;
 		status->log_bin = true;
 		status->log_replica_updates = true;

@@ -47,4 +47,5 @@ bool world_has_seen_rule(uint32_t id);
 
 /* The scenarios of the other files, each a group of tests; returns how many failed. */
 int scenarios_limits(void);
+int scenarios_restart(void);
 int scenarios_stall(void);

@@ -38,6 +38,7 @@ static void fill(struct record *record)
 		server->weight = 10 * i;
 	}
 	record->servers[0].may_rewind = true;
+	record->servers[1].started_s = 1790000000;
 	record->servers[2].diverged = true;
 	record->servers[2].never_promote = true;
 	assert_int_equal(
