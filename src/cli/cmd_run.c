@@ -18,7 +18,7 @@
 #include "manager/manager.h"
 #include "os/clock_system.h"
 #include "proxy/proxy.h"
-#include "store/store.h"
+#include "store/store_sqlite.h"
 
 const struct option_row options_run[] = {
 	{ .name = "log-level",

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 
 static void *run_named(void *arg)
@@ -51,4 +52,14 @@ struct timespec thread_moment(uint64_t wait_us)
 	moment.tv_sec += (time_t)(wait_us / US_PER_S + ns / NS_PER_S);
 	moment.tv_nsec = (long)(ns % NS_PER_S);
 	return moment;
+}
+
+void thread_condition_init(pthread_mutex_t *mutex, pthread_cond_t *condition)
+{
+	pthread_condattr_t attributes;
+	check(pthread_mutex_init(mutex, NULL) == 0);
+	check(pthread_condattr_init(&attributes) == 0);
+	check(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+	check(pthread_cond_init(condition, &attributes) == 0);
+	(void)pthread_condattr_destroy(&attributes);
 }

@@ -31,5 +31,8 @@ MUST_CHECK enum err thread_start(struct thread *thread, const char *name, void (
  * variable that was made for that clock. */
 struct timespec thread_moment(uint64_t wait_us);
 
+/* Both new; waits on the condition variable are timed by thread_moment(). */
+void thread_condition_init(pthread_mutex_t *mutex, pthread_cond_t *condition);
+
 /* Waits until the thread has ended; harmless on a zeroed one or one that is joined already. */
 void thread_join(struct thread *thread);

@@ -5,7 +5,7 @@
  * file beside it names the process that holds it.
  * Source: https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html#pragma_synchronous
  */
-#include "store/store.h"
+#include "store/store_sqlite.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -18,6 +18,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "store/store_lock.h"
+#include "store/store_ops.h"
 
 enum {
 	APPLICATION_ID = 0x6d757374, /* "must": tells our file from another SQLite database */
@@ -29,8 +30,8 @@ enum statement { GET, LIST, PUT, REMOVE, BEGIN, COMMIT, ROLLBACK, STATEMENT_COUN
 static const char *const statement_sql[STATEMENT_COUNT_] = {
 	[GET] = "SELECT value, version FROM record WHERE key = ?1",
 	/* substr() needs no escaping of wildcards; keys are blobs, so the order is bytewise. */
-	[LIST] = "SELECT key, value, version FROM record"
-		 " WHERE key >= ?1 AND substr(key, 1, length(?1)) = ?1 ORDER BY key",
+	[LIST] = "SELECT key, value, version FROM record WHERE key >= ?1 AND key > ?2"
+		 " AND substr(key, 1, length(?1)) = ?1 ORDER BY key",
 	[PUT] = "INSERT INTO record (key, value, version) VALUES (?1, ?2, ?3)"
 		" ON CONFLICT (key) DO UPDATE SET value = ?2, version = ?3",
 	[REMOVE] = "DELETE FROM record WHERE key = ?1",
@@ -46,7 +47,8 @@ static const char *const migrations[] = {
 };
 enum { SCHEMA = sizeof(migrations) / sizeof(migrations[0]) };
 
-struct store {
+struct store_sqlite {
+	struct store base;
 	char *path;
 	sqlite3 *db;
 	sqlite3_stmt *statements[STATEMENT_COUNT_];
@@ -54,7 +56,7 @@ struct store {
 };
 
 /* One line for a failure of SQLite: what it means and what to do. `code` is extended. */
-static enum err say(const struct store *store, int code, struct err_ctx *err)
+static enum err say(const struct store_sqlite *store, int code, struct err_ctx *err)
 {
 	int os_errno = store->db ? sqlite3_system_errno(store->db) : 0;
 	char reason[128] = "";
@@ -86,14 +88,15 @@ static enum err say(const struct store *store, int code, struct err_ctx *err)
 	}
 }
 
-static enum err run(struct store *store, const char *sql, struct err_ctx *err)
+static enum err run(struct store_sqlite *store, const char *sql, struct err_ctx *err)
 {
 	int code = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
 	return code == SQLITE_OK ? ERR_OK : say(store, sqlite3_extended_errcode(store->db), err);
 }
 
 /* The first column of the first row of `sql`. */
-static enum err ask_int(struct store *store, const char *sql, int64_t *ret, struct err_ctx *err)
+static enum err ask_int(struct store_sqlite *store, const char *sql, int64_t *ret,
+			struct err_ctx *err)
 {
 	sqlite3_stmt *statement = NULL;
 	int code = sqlite3_prepare_v2(store->db, sql, -1, &statement, NULL);
@@ -107,7 +110,7 @@ static enum err ask_int(struct store *store, const char *sql, int64_t *ret, stru
 	return code == SQLITE_ROW ? ERR_OK : say(store, sqlite3_extended_errcode(store->db), err);
 }
 
-static enum err statement_run(struct store *store, enum statement which, struct err_ctx *err)
+static enum err statement_run(struct store_sqlite *store, enum statement which, struct err_ctx *err)
 {
 	sqlite3_stmt *statement = store->statements[which];
 	int code = sqlite3_step(statement);
@@ -118,7 +121,7 @@ static enum err statement_run(struct store *store, enum statement which, struct 
 	return rc;
 }
 
-static enum err migrate(struct store *store, struct err_ctx *err)
+static enum err migrate(struct store_sqlite *store, struct err_ctx *err)
 {
 	int64_t schema = 0;
 	int64_t application = 0;
@@ -159,7 +162,7 @@ static enum err migrate(struct store *store, struct err_ctx *err)
 }
 
 /* Reads every page: a damaged file is found at the start, not in the middle of a failover. */
-static enum err check_file(struct store *store, struct err_ctx *err)
+static enum err check_file(struct store_sqlite *store, struct err_ctx *err)
 {
 	int64_t problems = 0;
 	enum err rc = ask_int(store,
@@ -172,7 +175,7 @@ static enum err check_file(struct store *store, struct err_ctx *err)
 	return rc;
 }
 
-static enum err prepare(struct store *store, struct err_ctx *err)
+static enum err prepare(struct store_sqlite *store, struct err_ctx *err)
 {
 	for (enum statement which = 0; which < STATEMENT_COUNT_; which++) {
 		int code = sqlite3_prepare_v3(store->db, statement_sql[which], -1,
@@ -185,7 +188,7 @@ static enum err prepare(struct store *store, struct err_ctx *err)
 	return ERR_OK;
 }
 
-static enum err open_file(struct store *store, struct err_ctx *err)
+static enum err open_file(struct store_sqlite *store, struct err_ctx *err)
 {
 	int code =
 		sqlite3_open_v2(store->path, &store->db,
@@ -211,9 +214,14 @@ static enum err open_file(struct store *store, struct err_ctx *err)
 	return rc == ERR_OK ? prepare(store, err) : rc;
 }
 
+static void close_file(struct store *base);
+static const struct store_ops ops;
+
 enum err store_open_sqlite(const char *path, struct store **ret, struct err_ctx *err)
 {
-	struct store *store = mem_need(sizeof(*store));
+	struct store_sqlite *store = mem_need(sizeof(*store));
+	store->base.ops = &ops;
+	(void)snprintf(store->base.text, sizeof(store->base.text), "sqlite:%s", path);
 	store->lock_fd = -1;
 	store->path = mem_dup_text(path, strlen(path));
 
@@ -229,18 +237,23 @@ enum err store_open_sqlite(const char *path, struct store **ret, struct err_ctx 
 		rc = open_file(store, err);
 	}
 	if (rc != ERR_OK) {
-		(void)store_close(store);
+		close_file(&store->base);
 		return rc;
 	}
-	*ret = store;
+	*ret = &store->base;
 	return ERR_OK;
 }
 
-struct store *store_close(struct store *store)
+/* `base` is the first member: the room's own kinds of store are told apart by their functions. */
+static struct store_sqlite *self(struct store *base)
 {
-	if (!store) {
-		return NULL;
-	}
+	check(base->ops == &ops);
+	return (struct store_sqlite *)base;
+}
+
+static void close_file(struct store *base)
+{
+	struct store_sqlite *store = self(base);
 	for (enum statement which = 0; which < STATEMENT_COUNT_; which++) {
 		(void)sqlite3_finalize(store->statements[which]);
 	}
@@ -249,7 +262,7 @@ struct store *store_close(struct store *store)
 		(void)close(store->lock_fd);
 	}
 	mem_free(store->path);
-	return mem_free(store);
+	mem_free(store);
 }
 
 static void bind(sqlite3_stmt *statement, int index, struct str bytes)
@@ -265,18 +278,10 @@ static struct str column(sqlite3_stmt *statement, int index)
 	return (struct str){ bytes, (size_t)sqlite3_column_bytes(statement, index) };
 }
 
-static bool key_is_valid(struct str key)
+static enum err get(struct store *base, struct str key, struct buf *ret_value,
+		    uint64_t *ret_version, struct err_ctx *err)
 {
-	return key.len != 0 && key.len <= STORE_KEY_BYTES_MAX;
-}
-
-enum err store_get(struct store *store, struct str key, struct buf *ret_value,
-		   uint64_t *ret_version, struct err_ctx *err)
-{
-	if (!key_is_valid(key)) {
-		return err_set(err, ERR_LIMIT, "store: a key has 1 to %d bytes",
-			       (int)STORE_KEY_BYTES_MAX);
-	}
+	struct store_sqlite *store = self(base);
 	sqlite3_stmt *statement = store->statements[GET];
 	bind(statement, 1, key);
 	int code = sqlite3_step(statement);
@@ -301,11 +306,13 @@ enum err store_get(struct store *store, struct str key, struct buf *ret_value,
 	return rc;
 }
 
-enum err store_list(struct store *store, struct str prefix, store_row_cb row, void *ctx,
-		    struct err_ctx *err)
+static enum err list(struct store *base, struct str prefix, struct str after, store_row_cb row,
+		     void *ctx, struct err_ctx *err)
 {
+	struct store_sqlite *store = self(base);
 	sqlite3_stmt *statement = store->statements[LIST];
 	bind(statement, 1, prefix);
+	bind(statement, 2, after);
 	int code = sqlite3_step(statement);
 	while (code == SQLITE_ROW) {
 		if (!row(ctx, column(statement, 0), column(statement, 1),
@@ -323,7 +330,8 @@ enum err store_list(struct store *store, struct str prefix, store_row_cb row, vo
 }
 
 /* 0: there is no such key. */
-static enum err version_of(struct store *store, struct str key, uint64_t *ret, struct err_ctx *err)
+static enum err version_of(struct store_sqlite *store, struct str key, uint64_t *ret,
+			   struct err_ctx *err)
 {
 	sqlite3_stmt *statement = store->statements[GET];
 	bind(statement, 1, key);
@@ -341,24 +349,24 @@ static enum err version_of(struct store *store, struct str key, uint64_t *ret, s
 	return rc;
 }
 
-static enum err change_apply(struct store *store, const struct store_change *change,
+static enum err change_check(const struct store_change *change, uint64_t version,
 			     struct err_ctx *err)
 {
-	if (!key_is_valid(change->key) || change->value.len > STORE_VALUE_BYTES_MAX) {
-		return err_set(err, ERR_LIMIT, "store: key '%.*s': %zu bytes of value, at most %d",
-			       STR_ARG(str_slice(change->key, 0, STORE_KEY_BYTES_MAX)),
-			       change->value.len, (int)STORE_VALUE_BYTES_MAX);
-	}
+	return change->check_version && change->version != version
+		       ? store_say_conflict(change->key, version, change->version, err)
+		       : ERR_OK;
+}
+
+static enum err change_apply(struct store_sqlite *store, const struct store_change *change,
+			     struct err_ctx *err)
+{
 	uint64_t version = 0;
 	enum err rc = version_of(store, change->key, &version, err);
+	if (rc == ERR_OK) {
+		rc = change_check(change, version, err);
+	}
 	if (rc != ERR_OK) {
 		return rc;
-	}
-	if (change->check_version && change->version != version) {
-		return err_set(err, ERR_CONFLICT,
-			       "store: '%.*s' has version %llu, version %llu was expected",
-			       STR_ARG(change->key), (unsigned long long)version,
-			       (unsigned long long)change->version);
 	}
 	enum statement which = change->remove ? REMOVE : PUT;
 	bind(store->statements[which], 1, change->key);
@@ -370,16 +378,24 @@ static enum err change_apply(struct store *store, const struct store_change *cha
 	return statement_run(store, which, err);
 }
 
-enum err store_commit(struct store *store, const struct store_change *changes, size_t count,
-		      struct err_ctx *err)
+static enum err fence_check(struct store_sqlite *store, const struct store_change *fence,
+			    struct err_ctx *err)
 {
-	if (count > STORE_CHANGES_MAX) {
-		return err_set(err, ERR_LIMIT, "store: %zu changes in one commit, at most %d",
-			       count, (int)STORE_CHANGES_MAX);
-	}
+	uint64_t version = 0;
+	enum err rc = version_of(store, fence->key, &version, err);
+	return rc == ERR_OK ? change_check(fence, version, err) : rc;
+}
+
+static enum err commit(struct store *base, const struct store_change *changes, size_t count,
+		       const struct store_change *fence, struct err_ctx *err)
+{
+	struct store_sqlite *store = self(base);
 	enum err rc = statement_run(store, BEGIN, err);
 	if (rc != ERR_OK) {
 		return rc;
+	}
+	if (fence) {
+		rc = fence_check(store, fence, err);
 	}
 	for (size_t i = 0; rc == ERR_OK && i < count; i++) {
 		rc = change_apply(store, &changes[i], err);
@@ -393,3 +409,10 @@ enum err store_commit(struct store *store, const struct store_change *changes, s
 	}
 	return rc;
 }
+
+static const struct store_ops ops = {
+	.close = close_file,
+	.get = get,
+	.list = list,
+	.commit = commit,
+};

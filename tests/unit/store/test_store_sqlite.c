@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/mem.h"
-#include "store/store.h"
+#include "store/store_sqlite.h"
+#include "store_cases.h"
 
 static char folder[64];
 static char path[128];
@@ -75,85 +75,6 @@ static void commit(struct store *store, struct store_change change)
 	}
 }
 
-static void assert_value(struct store *store, const char *key, const char *value, uint64_t version)
-{
-	struct buf got;
-	buf_init(&got, STORE_VALUE_BYTES_MAX);
-	uint64_t got_version = 0;
-	assert_int_equal(store_get(store, str_of(key), &got, &got_version, NULL), ERR_OK);
-	assert_string_equal(buf_text(&got), value);
-	assert_int_equal(got_version, version);
-	buf_fini(&got);
-}
-
-static void assert_missing(struct store *store, const char *key)
-{
-	struct buf got;
-	buf_init(&got, STORE_VALUE_BYTES_MAX);
-	uint64_t version = 77;
-	assert_int_equal(store_get(store, str_of(key), &got, &version, NULL), ERR_NOT_FOUND);
-	assert_int_equal(version, 77);
-	buf_fini(&got);
-}
-
-/* What was stored is there after the next start, with its version. */
-static void test_values_survive_reopening(void **state)
-{
-	(void)state;
-	struct store *store = open_store();
-	commit(store, put("group/a", "one"));
-	commit(store, put("group/a", "two"));
-	commit(store, put("group/b", ""));
-	assert_value(store, "group/a", "two", 2);
-	(void)store_close(store);
-	store = open_store();
-	assert_value(store, "group/a", "two", 2);
-	assert_value(store, "group/b", "", 1);
-	assert_missing(store, "group/c");
-	commit(store, (struct store_change){ .key = STR("group/a"), .remove = true });
-	assert_missing(store, "group/a");
-	commit(store, put("group/a", "again"));
-	assert_value(store, "group/a", "again", 1);
-	(void)store_close(store);
-}
-
-/* A deposed writer can't overwrite what it hasn't seen, and a refused commit changes nothing at all. */
-static void test_conflict_changes_nothing(void **state)
-{
-	(void)state;
-	struct store *store = open_store();
-	commit(store, put("a", "1"));
-	const struct {
-		uint64_t version;
-		bool remove;
-		enum err rc;
-	} cases[] = { { 0, false, ERR_CONFLICT },
-		      { 2, false, ERR_CONFLICT },
-		      { 0, true, ERR_CONFLICT },
-		      { 1, false, ERR_OK },
-		      { 1, false, ERR_CONFLICT } };
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct store_change changes[] = {
-			put("b", "must not stay"),
-			{ .key = STR("a"),
-			  .value = STR("2"),
-			  .remove = cases[i].remove,
-			  .check_version = true,
-			  .version = cases[i].version },
-		};
-		struct err_ctx err = { 0 };
-		assert_int_equal(store_commit(store, changes, 2, &err), cases[i].rc);
-		if (cases[i].rc == ERR_OK) {
-			assert_value(store, "a", "2", 2);
-			commit(store, (struct store_change){ .key = STR("b"), .remove = true });
-		} else {
-			assert_non_null(strstr(err.text, "'a' has version"));
-			assert_missing(store, "b");
-		}
-	}
-	(void)store_close(store);
-}
-
 struct seen {
 	char text[256];
 	size_t rows;
@@ -167,64 +88,6 @@ static bool see(void *ctx, struct str key, struct str value, uint64_t version)
 	(void)snprintf(seen->text + used, sizeof(seen->text) - used, "%.*s=%.*s@%d ", STR_ARG(key),
 		       STR_ARG(value), (int)version);
 	return ++seen->rows < seen->rows_max;
-}
-
-/* A prefix finds its keys and no others, whatever bytes are in it. */
-static void test_list(void **state)
-{
-	(void)state;
-	struct store *store = open_store();
-	static const char *const keys[] = { "g/b", "g/a", "g0", "g%", "h/a", "G/a", "g/\xff" };
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		commit(store, put(keys[i], "v"));
-	}
-	static const struct {
-		const char *prefix;
-		size_t rows_max;
-		const char *expected;
-	} cases[] = {
-		{ "g/", 99, "g/a=v@1 g/b=v@1 g/\xff=v@1 " },
-		{ "g%", 99, "g%=v@1 " },
-		{ "x", 99, "" },
-		{ "g/", 1, "g/a=v@1 " },
-		{ "", 2, "G/a=v@1 g%=v@1 " },
-	};
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct seen seen = { .rows_max = cases[i].rows_max };
-		assert_int_equal(store_list(store, str_of(cases[i].prefix), see, &seen, NULL),
-				 ERR_OK);
-		assert_string_equal(seen.text, cases[i].expected);
-	}
-	(void)store_close(store);
-}
-
-/* Over a limit is an error with the limit in it, not a cut value. */
-static void test_limits(void **state)
-{
-	(void)state;
-	struct store *store = open_store();
-	char *big = mem_need(STORE_VALUE_BYTES_MAX + 1);
-	memset(big, 'x', STORE_VALUE_BYTES_MAX + 1);
-	struct err_ctx err = { 0 };
-	struct store_change change = { .key = STR("big"),
-				       .value = { big, STORE_VALUE_BYTES_MAX + 1 } };
-	assert_int_equal(store_commit(store, &change, 1, &err), ERR_LIMIT);
-	assert_missing(store, "big");
-	change.value.len--;
-	assert_int_equal(store_commit(store, &change, 1, &err), ERR_OK);
-	struct buf small;
-	buf_init(&small, 10);
-	uint64_t version = 0;
-	assert_int_equal(store_get(store, STR("big"), &small, &version, &err), ERR_LIMIT);
-	buf_fini(&small);
-	change =
-		(struct store_change){ .key = { big, STORE_KEY_BYTES_MAX + 1 }, .value = STR("v") };
-	assert_int_equal(store_commit(store, &change, 1, &err), ERR_LIMIT);
-	change.key.len = 0;
-	assert_int_equal(store_commit(store, &change, 1, &err), ERR_LIMIT);
-	assert_int_equal(store_commit(store, &change, STORE_CHANGES_MAX + 1, &err), ERR_LIMIT);
-	mem_free(big);
-	(void)store_close(store);
 }
 
 /* Two musters on one record would both decide: the second is refused and told who is there. */
@@ -464,13 +327,15 @@ static void test_time_of_one_commit(void **state)
 
 #define CASE(function) cmocka_unit_test_setup_teardown(function, folder_make, folder_remove)
 
+static struct store *open_empty(void)
+{
+	(void)unlink(path);
+	return open_store();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(test_values_survive_reopening),
-		CASE(test_conflict_changes_nothing),
-		CASE(test_list),
-		CASE(test_limits),
 		CASE(test_second_process_is_refused),
 		CASE(test_kill_loses_nothing),
 		CASE(test_full_disk),
@@ -480,5 +345,9 @@ int main(void)
 		CASE(test_folder_that_cannot_be_written),
 		CASE(test_time_of_one_commit),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	(void)folder_make(NULL);
+	failed += store_cases_run(open_empty, open_store);
+	(void)folder_remove(NULL);
+	return failed;
 }
