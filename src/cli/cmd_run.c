@@ -147,6 +147,7 @@ static enum err start_manager(struct node *node, struct err_ctx *err)
 		.silence_ms = values->manager_silence_ms,
 		.step_timeout_ms = values->manager_step_timeout_ms,
 		.failover_cooldown_s = values->manager_failover_cooldown_s,
+		.feed_ms = values->manager_feed_ms,
 		.failover_max = values->manager_failover_max,
 		.failover_window_s = values->manager_failover_window_s,
 		.drain_ms = values->manager_drain_ms,

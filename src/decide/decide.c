@@ -178,6 +178,8 @@ static void tend_servers(struct record *record, const struct observation *seen,
 		act_on_server(record, seen, i, rule->act, ret);
 		if (rule->step != STEP_NONE) {
 			want(ret, i, rule->step, rule->why);
+			ret->steps_source[i] =
+				rule->step == STEP_REPOINT ? record->primary : SERVER_NONE;
 		}
 		/* Seen alive with the group steady: what its log holds is known, nothing is to be taken back. */
 		if (record->state == GROUP_STEADY && (facts & SERVER_ANSWERS) &&
@@ -188,26 +190,59 @@ static void tend_servers(struct record *record, const struct observation *seen,
 	}
 }
 
+/* The candidate receives from the source that was found for it. */
+static bool is_fed(const struct record *record, const struct observation *seen,
+		   const struct facts *facts)
+{
+	const struct replica_status *replica = &seen->servers[facts->candidate].status.replica;
+	return facts->source != SERVER_NONE && replica->io != IO_NO && replica->sql_running &&
+	       record_follows(record, seen, facts->candidate, facts->source);
+}
+
+/* What has to happen on a server that receives nothing more, so that the candidate has everything. */
+static void gather(const struct record *record, const struct observation *seen, uint32_t server,
+		   struct decision *ret)
+{
+	const struct facts *facts = &ret->facts;
+	const struct server_status *status = &seen->servers[server].status;
+	if (server != facts->candidate && server != facts->source) {
+		return;
+	}
+	if (!gtid_set_contains(&status->executed, &status->received)) {
+		if (status->replica.sql_running) {
+			want(ret, server, STEP_DRAIN, "what was received has to be applied");
+		}
+		return;
+	}
+	/* A source gives only what it has applied, and to repoint forgets what was received: both have to be drained. */
+	if (server == facts->candidate && facts->source != SERVER_NONE &&
+	    gtid_set_contains(&seen->servers[facts->source].status.executed,
+			      &seen->servers[facts->source].status.received) &&
+	    !is_fed(record, seen, facts)) {
+		want(ret, server, STEP_FEED, "it takes over, and another server has more");
+		ret->steps_source[server] = facts->source;
+	}
+}
+
 static void revoke_servers(const struct record *record, const struct observation *seen,
 			   struct decision *ret)
 {
+	static const char why[] = "nothing may be acknowledged any more";
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		const struct server_status *status = &seen->servers[i].status;
 		if (!observation_answers(seen, i)) {
 			continue;
 		}
-		if (i == record->previous || !status->read_only) {
-			if (!is_done(seen, i, STEP_FENCE)) {
-				want(ret, i, STEP_FENCE, "nothing may be acknowledged any more");
-			} else if (i != record->previous && !is_done(seen, i, STEP_STOP_RECEIVER)) {
-				want(ret, i, STEP_STOP_RECEIVER,
-				     "nothing may be acknowledged any more");
-			}
-		} else if (!is_done(seen, i, STEP_STOP_RECEIVER)) {
-			want(ret, i, STEP_STOP_RECEIVER, "nothing may be acknowledged any more");
-		} else if (i == ret->facts.candidate && status->replica.sql_running &&
-			   !gtid_set_contains(&status->executed, &status->received)) {
-			want(ret, i, STEP_DRAIN, "what was received has to be applied");
+		if ((i == record->previous || !status->read_only) &&
+		    !is_done(seen, i, STEP_FENCE)) {
+			want(ret, i, STEP_FENCE, why);
+		} else if (i != record->previous && !is_done(seen, i, STEP_STOP_RECEIVER)) {
+			want(ret, i, STEP_STOP_RECEIVER, why);
+		} else if (i != record->previous && status->replica.io != IO_NO &&
+			   !(i == ret->facts.candidate && is_fed(record, seen, &ret->facts))) {
+			want(ret, i, STEP_STOP_RECEIVER, "it receives again");
+		} else {
+			gather(record, seen, i, ret);
 		}
 	}
 }
@@ -290,6 +325,7 @@ void decide(struct record *record, const struct observation *seen,
 	memset(ret, 0, sizeof(*ret));
 	for (uint32_t i = 0; i < SERVERS_MAX; i++) {
 		ret->steps[i] = STEP_NONE;
+		ret->steps_source[i] = SERVER_NONE;
 	}
 	note_extra(record, seen, now_us);
 	facts_find(record, seen, options, now_us, &ret->facts);

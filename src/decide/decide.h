@@ -18,6 +18,7 @@ struct decision {
 	bool moved;		      /* state or epoch changed: decide again after storing */
 	enum step steps[SERVERS_MAX]; /* for each server what to do now; STEP_NONE: nothing */
 	const char *steps_why[SERVERS_MAX];
+	uint32_t steps_source[SERVERS_MAX]; /* STEP_REPOINT, STEP_FEED: whom to replicate from */
 	const struct server_rule
 		*server_rules[SERVERS_MAX]; /* rows that matched; NULL: not looked at */
 	uint32_t acted;			    /* bit i: the row of server i changed the record */

@@ -48,12 +48,30 @@ static bool is_fenced(const struct observation *seen, uint32_t server)
 	       one->status.read_only;
 }
 
-/* Bit i: server i was reached, and can neither acknowledge nor receive any more. A primary that was given up because
- * its disk takes no writes is passed over while others may do without it: what it alone has was never acknowledged. */
+/* Receives again since it was stopped, from one of `stopped`: nothing of the lost primary can come. */
+static bool is_fed(const struct record *record, const struct observation *seen, uint32_t server,
+		   uint32_t stopped)
+{
+	const struct observation_server *one = &seen->servers[server];
+	if (!observation_answers(seen, server) || !(one->steps_done & (1u << STEP_STOP_RECEIVER))) {
+		return false;
+	}
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (i != server && (stopped & (1u << i)) &&
+		    record_follows(record, seen, server, i)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Bit i: server i was reached, and can neither acknowledge nor receive from the lost primary any more. A primary that
+ * was given up because its disk takes no writes is passed over while others may do without it: what it alone has was
+ * never acknowledged. */
 static uint32_t silenced_servers(const struct record *record, const struct observation *seen,
 				 bool late)
 {
-	uint32_t set = 0;
+	uint32_t stopped = 0;
 	bool patient = record->state == GROUP_REVOKING && !late;
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		if (patient && i == record->previous && verdict_is_stalled(record, seen, i)) {
@@ -61,6 +79,13 @@ static uint32_t silenced_servers(const struct record *record, const struct obser
 		}
 		bool silenced = i == record->previous ? is_fenced(seen, i) : is_stopped(seen, i);
 		if (silenced && !record->servers[i].diverged) {
+			stopped |= 1u << i;
+		}
+	}
+	uint32_t set = stopped;
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (i != record->previous && !record->servers[i].diverged &&
+		    is_fed(record, seen, i, stopped)) {
 			set |= 1u << i;
 		}
 	}
@@ -73,7 +98,7 @@ struct electorate {
 	uint32_t answering; /* bit i: server i answers and is not kept out */
 	uint32_t voided;    /* bit i: server i may have lost what it acknowledged */
 	uint32_t lost;	    /* the primary that was lost; SERVER_NONE when there was none */
-	bool late;	    /* the time to wait for the answering ones is over */
+	enum election_patience patience;
 };
 
 static uint32_t answering_servers(const struct record *record, const struct observation *seen)
@@ -96,6 +121,11 @@ static uint32_t void_members(const struct record *record, const struct observati
 		}
 	}
 	return set;
+}
+
+static bool loss_is_allowed(const struct record *record)
+{
+	return record->policy == POLICY_ASYNC || record->ask_accept_loss;
 }
 
 static uint32_t count_bits(uint32_t set)
@@ -165,9 +195,9 @@ static bool is_complete(const struct record *record, const struct electorate *fr
 	if (silenced & (1u << from->lost)) {
 		return true;
 	}
-	if (record->policy == POLICY_ASYNC || record->ask_accept_loss) {
+	if (loss_is_allowed(record)) {
 		/* The one with the most is to be found, so those that answer are waited for. */
-		if ((from->answering & ~silenced) && !from->late) {
+		if ((from->answering & ~silenced) && from->patience != ELECTION_LATE) {
 			char names[160];
 			list_names(record, from->answering & ~silenced, names, sizeof(names));
 			(void)snprintf(missing, missing_bytes, "waiting for %s to stop", names);
@@ -209,6 +239,22 @@ static uint32_t find_best(const struct record *record, const struct observation 
 	return best;
 }
 
+/* What people said of the two: above 0 when they want `a` rather than `b`. Worth being fed for. */
+static int compare_wishes(const struct record *record, uint32_t lost, uint32_t a, uint32_t b)
+{
+	if ((a == record->ask_server) != (b == record->ask_server)) {
+		return a == record->ask_server ? 1 : -1;
+	}
+	/* Reopening the lost primary moves nobody; but who orders a failover wants another one. */
+	if ((a == lost) != (b == lost)) {
+		return (a == lost) != (record->ask == ASK_FAILOVER) ? 1 : -1;
+	}
+	if (record->servers[a].weight != record->servers[b].weight) {
+		return record->servers[a].weight > record->servers[b].weight ? 1 : -1;
+	}
+	return 0;
+}
+
 /* Whether `a` is to be preferred to `b` when both hold the same. */
 static bool is_preferred(const struct record *record, const struct observation *seen, uint32_t lost,
 			 uint32_t a, uint32_t b)
@@ -216,15 +262,9 @@ static bool is_preferred(const struct record *record, const struct observation *
 	if (b == SERVER_NONE) {
 		return true;
 	}
-	if ((a == record->ask_server) != (b == record->ask_server)) {
-		return a == record->ask_server;
-	}
-	/* Reopening the lost primary moves nobody; but who orders a failover wants another one. */
-	if ((a == lost) != (b == lost)) {
-		return (a == lost) != (record->ask == ASK_FAILOVER);
-	}
-	if (record->servers[a].weight != record->servers[b].weight) {
-		return record->servers[a].weight > record->servers[b].weight;
+	int wish = compare_wishes(record, lost, a, b);
+	if (wish != 0) {
+		return wish > 0;
 	}
 	/* The one that has less left to apply is ready sooner. */
 	const struct server_status *one = &seen->servers[a].status;
@@ -233,11 +273,108 @@ static bool is_preferred(const struct record *record, const struct observation *
 	       gtid_set_distance(&other->received, &other->executed);
 }
 
+static bool is_drained(const struct observation *seen, uint32_t server)
+{
+	const struct server_status *status = &seen->servers[server].status;
+	return gtid_set_contains(&status->executed, &status->received);
+}
+
+/* Why nobody can get what `server` has; NULL when somebody can, once it has applied it. */
+static const char *unfit_source(const struct observation *seen, uint32_t server)
+{
+	const struct server_status *status = &seen->servers[server].status;
+	if (!status->log_bin || !status->log_replica_updates) {
+		return "does not log what it replicates (log_bin, log_slave_updates)";
+	}
+	if (!status->gtid_on) {
+		return "GTID mode is off";
+	}
+	if (status->replica.filtered) {
+		return "has replication filters";
+	}
+	if (!is_drained(seen, server) && !status->replica.sql_running) {
+		return status->replica.sql_errno ? status->replica.sql_error
+						 : "has something left to apply, and is stopped";
+	}
+	return NULL;
+}
+
+/* Whether the server could get from `source` what it lacks: what it has received itself is applied, or will be. */
+static bool is_feedable(const struct record *record, const struct observation *seen,
+			uint32_t server, uint32_t source)
+{
+	const struct replica_status *replica = &seen->servers[server].status.replica;
+	if (replica->sql_errno != 0 || (!is_drained(seen, server) && !replica->sql_running)) {
+		return false;
+	}
+	bool refused = record_follows(record, seen, server, source) && replica->io != IO_YES &&
+		       replica->io_errno != 0;
+	return !refused;
+}
+
+/* The best of those that could take over: of the ones that hold `most`, and of the ones that could be fed. */
+struct choice {
+	uint32_t full;
+	uint32_t fed;
+	uint32_t unfit; /* one that holds `most` and can't be a primary */
+	const char *unfit_why;
+};
+
+static void find_choice(const struct record *record, const struct observation *seen,
+			const struct electorate *from, uint32_t best, struct choice *ret)
+{
+	const struct gtid_set *most = &seen->servers[best].status.received;
+	*ret = (struct choice){ .full = SERVER_NONE, .fed = SERVER_NONE, .unfit = SERVER_NONE };
+	bool can_feed = unfit_source(seen, best) == NULL;
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (!(from->silenced & (1u << i))) {
+			continue;
+		}
+		bool full = gtid_set_contains(&seen->servers[i].status.received, most);
+		const char *unfit = election_unfit(record, seen, i);
+		if (unfit && full && (ret->unfit == SERVER_NONE || i == best)) {
+			ret->unfit = i;
+			ret->unfit_why = unfit;
+		} else if (unfit) {
+			continue;
+		} else if (full && is_preferred(record, seen, from->lost, i, ret->full)) {
+			ret->full = i;
+		} else if (!full && can_feed && is_feedable(record, seen, i, best) &&
+			   is_preferred(record, seen, from->lost, i, ret->fed)) {
+			ret->fed = i;
+		}
+	}
+}
+
+/* The one that has the most of those that can be a primary: what it lacks is lost, which is allowed. */
+static uint32_t find_lossy(const struct record *record, const struct observation *seen,
+			   uint32_t silenced)
+{
+	uint32_t fit = 0;
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if ((silenced & (1u << i)) && !election_unfit(record, seen, i)) {
+			fit |= 1u << i;
+		}
+	}
+	return find_best(record, seen, fit);
+}
+
+static void say_unfit(const struct record *record, const struct observation *seen,
+		      const struct choice *choice, struct election *ret)
+{
+	const char *why = unfit_source(seen, ret->best);
+	bool same = why && strcmp(why, choice->unfit_why) == 0;
+	(void)snprintf(ret->missing, sizeof(ret->missing), "%s, the most advanced, %s%s%s",
+		       record->servers[choice->unfit].name, choice->unfit_why, same ? "" : "; ",
+		       same  ? ""
+		       : why ? why
+			     : "no other server can get from it what it has");
+}
+
 static void choose(const struct record *record, const struct observation *seen,
 		   const struct electorate *from, struct election *ret)
 {
-	uint32_t silenced = from->silenced;
-	ret->best = find_best(record, seen, silenced);
+	ret->best = find_best(record, seen, from->silenced);
 	if (ret->best == SERVER_NONE) {
 		(void)snprintf(ret->missing, sizeof(ret->missing),
 			       "the replicas contradict each other: none holds what all hold");
@@ -251,25 +388,26 @@ static void choose(const struct record *record, const struct observation *seen,
 			       record->servers[ret->best].name);
 		return;
 	}
-	const char *reason = NULL;
-	uint32_t reason_server = SERVER_NONE;
-	for (uint32_t i = 0; i < record->server_count; i++) {
-		if (!(silenced & (1u << i)) ||
-		    !gtid_set_contains(&seen->servers[i].status.received, most)) {
-			continue;
-		}
-		const char *unfit = election_unfit(record, seen, i);
-		if (unfit) {
-			reason = unfit;
-			reason_server = i;
-		} else if (is_preferred(record, seen, from->lost, i, ret->candidate)) {
-			ret->candidate = i;
-		}
+	struct choice choice;
+	find_choice(record, seen, from, ret->best, &choice);
+	bool wanted = choice.full == SERVER_NONE ||
+		      (from->patience == ELECTION_PATIENT && choice.fed != SERVER_NONE &&
+		       choice.fed != from->lost &&
+		       compare_wishes(record, from->lost, choice.fed, choice.full) > 0);
+	if (!wanted) {
+		ret->candidate = choice.full;
+	} else if (loss_is_allowed(record) && from->patience == ELECTION_LATE) {
+		ret->candidate = find_lossy(record, seen, from->silenced);
+	} else if (choice.fed != SERVER_NONE) {
+		ret->candidate = choice.fed;
+		ret->source = ret->best;
+		(void)snprintf(ret->missing, sizeof(ret->missing),
+			       "%s gets from %s, the most advanced, what it lacks",
+			       record->servers[choice.fed].name, record->servers[ret->best].name);
 	}
-	ret->safe = ret->candidate != SERVER_NONE;
-	if (!ret->safe && reason) {
-		(void)snprintf(ret->missing, sizeof(ret->missing), "%s, the most advanced, %s",
-			       record->servers[reason_server].name, reason);
+	ret->safe = ret->candidate != SERVER_NONE && ret->source == SERVER_NONE;
+	if (ret->candidate == SERVER_NONE) {
+		say_unfit(record, seen, &choice, ret);
 	}
 }
 
@@ -279,21 +417,22 @@ static void elect(const struct record *record, const struct observation *seen,
 	memset(ret, 0, sizeof(*ret));
 	ret->best = SERVER_NONE;
 	ret->candidate = SERVER_NONE;
+	ret->source = SERVER_NONE;
 	ret->complete = is_complete(record, from, ret->missing, sizeof(ret->missing));
 	if (ret->complete) {
 		choose(record, seen, from, ret);
 	}
 }
 
-void election_hold(const struct record *record, const struct observation *seen, bool late,
-		   struct election *ret)
+void election_hold(const struct record *record, const struct observation *seen,
+		   enum election_patience patience, struct election *ret)
 {
 	const struct electorate from = {
-		.silenced = silenced_servers(record, seen, late),
+		.silenced = silenced_servers(record, seen, patience == ELECTION_LATE),
 		.answering = answering_servers(record, seen),
 		.voided = void_members(record, seen),
 		.lost = record->previous,
-		.late = late,
+		.patience = patience,
 	};
 	elect(record, seen, &from, ret);
 }
@@ -307,7 +446,7 @@ void election_rehearse(const struct record *record, const struct observation *se
 		.answering = reached,
 		.voided = void_members(record, seen),
 		.lost = record->primary,
-		.late = false,
+		.patience = ELECTION_PATIENT,
 	};
 	elect(record, seen, &from, ret);
 }

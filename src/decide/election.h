@@ -8,17 +8,26 @@
 
 struct election {
 	bool complete; /* no acknowledged commit can be outside of the servers that were stopped */
-	bool safe;     /* the candidate has all of theirs, and the record's base */
+	bool safe; /* the candidate has all of theirs (or the loss is allowed), and the record's base */
 	uint32_t
 		best; /* the one that received the most; SERVER_NONE: none, or they contradict each other */
-	uint32_t candidate; /* SERVER_NONE when not safe */
-	char missing[256];  /* why not complete or not safe; "" otherwise */
+	uint32_t candidate; /* SERVER_NONE when there is none; not safe: it is to be fed first */
+	uint32_t
+		source; /* the candidate lacks what this one has, and gets it from there; SERVER_NONE: nothing */
+	char missing[256]; /* why not complete or not safe; "" otherwise */
 };
 
-/* Uses only servers that stopped receiving in the present epoch, and the former primary when it is fenced.
- * late: servers that answer but don't stop are waited for no longer (it matters only where loss is allowed). */
-void election_hold(const struct record *record, const struct observation *seen, bool late,
-		   struct election *ret);
+/* What is still waited for, as time goes on. */
+enum election_patience {
+	ELECTION_PATIENT, /* a preferred candidate is fed, though another one could take over at once */
+	ELECTION_HURRIED, /* a candidate is fed only where nobody else could take over */
+	ELECTION_LATE, /* where loss is allowed, neither servers that don't stop nor feeding are waited for */
+};
+
+/* Uses only servers that stopped receiving in the present epoch (or receive from one that did), and the former
+ * primary when it is fenced. */
+void election_hold(const struct record *record, const struct observation *seen,
+		   enum election_patience patience, struct election *ret);
 
 /* The election that would be held if the primary died this moment: all replicas that answer count as stopped. */
 void election_rehearse(const struct record *record, const struct observation *seen,

@@ -8,9 +8,9 @@
 #include "decide/verdict.h"
 
 static const char *const fact_names[FACT_COUNT_] = {
-	"GONE",	   "MAY_FAIL_OVER", "ORDERED",	 "SHUT",     "COMPLETE",  "SAFE",
-	"APPLIED", "PATHS_CLOSED",  "WRITABLE",	 "DEADLINE", "ASKED",	  "FIT",
-	"DRAINED", "FROZEN",	    "CAUGHT_UP", "APPLYING", "HOOK_OPEN", "STALLED",
+	"GONE",		"MAY_FAIL_OVER", "ORDERED",   "SHUT",	 "COMPLETE", "SAFE",	"APPLIED",
+	"PATHS_CLOSED", "WRITABLE",	 "DEADLINE",  "ASKED",	 "FIT",	     "DRAINED", "FROZEN",
+	"CAUGHT_UP",	"APPLYING",	 "HOOK_OPEN", "STALLED", "FEEDING",
 };
 
 const char *fact_name(uint32_t bit_index)
@@ -180,11 +180,18 @@ static void find_failover_facts(const struct record *record, const struct observ
 	if (!electing) {
 		return;
 	}
+	bool hurried = now_us - record->state_since_us >= options->feed_us;
 	struct election election;
-	election_hold(record, seen, (ret->set & FACT_DEADLINE) != 0, &election);
+	election_hold(record, seen,
+		      ret->set & FACT_DEADLINE ? ELECTION_LATE
+		      : hurried		       ? ELECTION_HURRIED
+					       : ELECTION_PATIENT,
+		      &election);
 	ret->candidate = election.candidate;
+	ret->source = election.source;
 	ret->set |= election.complete ? FACT_COMPLETE : 0;
 	ret->set |= election.safe ? FACT_SAFE : 0;
+	ret->set |= election.source != SERVER_NONE ? FACT_FEEDING : 0;
 	missing(ret, election.missing);
 	if (election.safe) {
 		const struct server_status *status = &seen->servers[election.candidate].status;
@@ -313,6 +320,7 @@ void facts_find(const struct record *record, const struct observation *seen,
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->candidate = SERVER_NONE;
+	ret->source = SERVER_NONE;
 	if (now_us - record->state_since_us >= facts_limit_us(options, record->state)) {
 		ret->set |= FACT_DEADLINE;
 	}

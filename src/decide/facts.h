@@ -33,7 +33,8 @@ enum fact {
 	FACT_STALLED =
 		1u
 		<< 17, /* the primary's disk takes no writes for too long, and another server could */
-	FACT_COUNT_ = 18,
+	FACT_FEEDING = 1u << 18, /* the candidate can get from the most advanced what it lacks */
+	FACT_COUNT_ = 19,
 };
 
 /* What the observation proves, and which server the facts about a candidate are about. */
@@ -41,6 +42,7 @@ struct facts {
 	uint32_t set;	    /* bits of enum fact */
 	uint32_t withheld;  /* bits that a hook alone keeps out of `set` */
 	uint32_t candidate; /* SERVER_NONE when there is none */
+	uint32_t source;    /* who the candidate is fed from; SERVER_NONE: it needs nothing */
 	/* Why a fact is missing, for people; "" when it isn't. NUL-terminated. */
 	char missing[240];
 };

@@ -10,7 +10,9 @@ struct decide_options {
 	uint64_t slow_us;	   /* an answer that takes so long is slow */
 	uint64_t
 		write_stall_us; /* a disk that takes no writes for so long: another primary; 0: never */
-	uint64_t revoke_us;   /* to reach enough of the sync set, before the failover is refused */
+	uint64_t revoke_us; /* to reach enough of the sync set, before the failover is refused */
+	uint64_t
+		feed_us; /* for a preferred candidate to get what it lacks, before the next best is taken */
 	uint64_t open_us;     /* to make the new primary, before another one is looked for */
 	uint64_t drain_us;    /* switchover: for open transactions to end */
 	uint64_t freeze_us;   /* switchover: for read-only and catch-up */

@@ -24,6 +24,7 @@ const struct rule rules[] = {
 	{ 310, GROUP_REVOKING, GROUP_OPENING,  ELECTABLE,                             ACT_ELECT,     "the old primary can acknowledge nothing more, and the candidate has everything" },
 	{ 315, GROUP_REVOKING, GROUP_REVOKING, FACT_COMPLETE | FACT_SAFE | FACT_APPLYING, ACT_NONE,   "the candidate applies what it has received" },
 	{ 320, GROUP_REVOKING, GROUP_REFUSED,  FACT_DEADLINE,                         ACT_GIVE_UP,   "no candidate is proven to have every acknowledged commit" },
+	{ 325, GROUP_REVOKING, GROUP_REVOKING, FACT_COMPLETE | FACT_FEEDING,          ACT_NONE,      "the candidate gets from the most advanced what it lacks" },
 	{ 330, GROUP_REVOKING, GROUP_REVOKING, 0,                                     ACT_NONE,      "taking the power to acknowledge from the old primary" },
 
 	{ 410, GROUP_REFUSED,  GROUP_REVOKING, FACT_ORDERED,                          ACT_NONE,      "a person ordered the failover to be tried again" },

@@ -10,10 +10,10 @@ const struct server_rule server_rules[] = {
 	{ 1040, UP | SERVER_DIVERGED | SERVER_REPLICATING,                          SERVER_ACT_NONE,    STEP_KEEP_OUT,             "diverged: kept out" },
 	{ 1050, UP | SERVER_DIVERGED,                                               SERVER_ACT_NONE,    STEP_NONE,                 "diverged: kept out" },
 	{ 1060, UP | SERVER_EXTRA,                                                  SERVER_ACT_DIVERGE, STEP_KEEP_OUT,             "it has transactions that the primary lacks" },
-	{ 1064, UP | SERVER_STRAY | SERVER_SUBSET | GROUP_PROMISED,                 SERVER_ACT_ADMIT,   STEP_REPOINT,              "not replicating from the primary, which has all that it has: it will acknowledge" },
-	{ 1066, UP | SERVER_STOPPED | SERVER_SUBSET | GROUP_PROMISED,               SERVER_ACT_ADMIT,   STEP_REPOINT,              "replication from the primary is stopped: it will acknowledge" },
-	{ 1070, UP | SERVER_STRAY | SERVER_SUBSET,                                  SERVER_ACT_NONE,    STEP_REPOINT,              "not replicating from the primary, which has all that it has" },
-	{ 1080, UP | SERVER_STOPPED | SERVER_SUBSET,                                SERVER_ACT_NONE,    STEP_REPOINT,              "replication from the primary is stopped" },
+	{ 1064, UP | SERVER_STRAY | SERVER_SUBSET | SERVER_SETTLED | GROUP_PROMISED, SERVER_ACT_ADMIT,   STEP_REPOINT,              "not replicating from the primary, which has all that it has: it will acknowledge" },
+	{ 1066, UP | SERVER_STOPPED | SERVER_SUBSET | SERVER_SETTLED | GROUP_PROMISED, SERVER_ACT_ADMIT,   STEP_REPOINT,              "replication from the primary is stopped: it will acknowledge" },
+	{ 1070, UP | SERVER_STRAY | SERVER_SUBSET | SERVER_SETTLED,                 SERVER_ACT_NONE,    STEP_REPOINT,              "not replicating from the primary, which has all that it has" },
+	{ 1080, UP | SERVER_STOPPED | SERVER_SUBSET | SERVER_SETTLED,               SERVER_ACT_NONE,    STEP_REPOINT,              "replication from the primary is stopped" },
 	{ 1090, UP | SERVER_RUNNING | SERVER_WAITS,                                 SERVER_ACT_NONE,    STEP_SEMISYNC_SOURCE_OFF,  "a replica must not wait for acknowledgements" },
 	{ 1100, UP | SERVER_RUNNING | SERVER_MEMBER | GROUP_PROMISED | SERVER_SILENT_ACKS, SERVER_ACT_NONE, STEP_SEMISYNC_REPLICA_ON, "of the sync set, but does not acknowledge" },
 	{ 1110, UP | SERVER_RUNNING | SERVER_MEMBER | GROUP_PROMISED,               SERVER_ACT_NONE,    STEP_NONE,                 "replicates and acknowledges" },
@@ -33,7 +33,7 @@ const uint32_t server_rules_count = sizeof(server_rules) / sizeof(server_rules[0
 static const char *const names[SERVER_FACT_COUNT_] = {
 	"ANSWERS",     "DEAD",	   "WRITABLE",	"SUBSET",   "EXTRA",   "DIVERGED",    "STRAY",
 	"STOPPED",     "RUNNING",  "CAUGHT_UP", "MEMBER",   "ACKS",    "SILENT_ACKS", "WAITS",
-	"REPLICATING", "PROMISED", "ALONE",	"IS_ASYNC", "COVERED",
+	"REPLICATING", "PROMISED", "ALONE",	"IS_ASYNC", "COVERED", "SETTLED",
 };
 
 const char *server_fact_name(uint32_t bit_index)
@@ -179,6 +179,10 @@ uint32_t server_facts_find(const struct record *record, const struct observation
 				: SERVER_ORDER_UNKNOWN;
 	}
 	set |= order == SERVER_ORDER_SUBSET ? SERVER_SUBSET : 0;
+	bool settled = !one->status.replica.sql_running ||
+		       gtid_set_contains(&one->status.executed, &one->status.received) ||
+		       gtid_set_contains(&source->status.executed, &one->status.received);
+	set |= settled ? SERVER_SETTLED : 0;
 	if (order == SERVER_ORDER_EXTRA && record->extra_since_us[server] != 0 &&
 	    now_us - record->extra_since_us[server] >= options->extra_us) {
 		set |= SERVER_EXTRA;

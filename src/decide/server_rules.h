@@ -27,7 +27,9 @@ enum server_fact {
 	GROUP_ALONE = 1u << 16,	       /* lossless, and acks = 0 is on the record */
 	GROUP_IS_ASYNC = 1u << 17,
 	GROUP_COVERED = 1u << 18, /* another member has received all, since this one died */
-	SERVER_FACT_COUNT_ = 19
+	/* Nothing is being applied that the primary lacks: a change of source drops nothing that anybody misses. */
+	SERVER_SETTLED = 1u << 19,
+	SERVER_FACT_COUNT_ = 20
 };
 
 /* What a row changes in the record, for that server. */

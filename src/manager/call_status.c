@@ -114,20 +114,25 @@ static json_t *readiness_json(const struct group *group)
 				 "text", "there is no primary now");
 	}
 	election_rehearse(record, &group->seen, &election);
+	const char *winner =
+		election.candidate != SERVER_NONE ? record->servers[election.candidate].name : NULL;
+	const char *source =
+		election.source != SERVER_NONE ? record->servers[election.source].name : NULL;
 	json_t *blocked = json_array();
 	if (record->paused) {
 		(void)json_array_append_new(blocked, json_string("automatic failover is paused"));
 	}
-	if (election.missing[0]) {
+	if (!winner) {
 		(void)json_array_append_new(blocked, json_string(election.missing));
 	}
-	const char *winner = election.safe ? record->servers[election.candidate].name : NULL;
 	const char *loss = record->policy == POLICY_LOSSLESS
 				   ? "nothing acknowledged"
 				   : "what no replica has received by then";
 	if (winner) {
-		(void)snprintf(text, sizeof(text), "%s would take over, %s would be lost%s", winner,
-			       loss, record->paused ? "; but automatic failover is paused" : "");
+		(void)snprintf(text, sizeof(text), "%s would take over%s%s, %s would be lost%s",
+			       winner, source ? " with what it lacks from " : "",
+			       source ? source : "", loss,
+			       record->paused ? "; but automatic failover is paused" : "");
 	} else {
 		(void)snprintf(text, sizeof(text), "nobody would take over: %s", election.missing);
 	}

@@ -26,6 +26,7 @@ static struct decide_options decide_options_of(const struct manager_options *opt
 		.silence_us = options->silence_ms * ms,
 		.stream_silence_us = (uint64_t)options->heartbeat_ms * STREAM_HEARTBEATS / 2 * ms,
 		.revoke_us = options->step_timeout_ms * ms,
+		.feed_us = options->feed_ms * ms,
 		.open_us = options->step_timeout_ms * ms,
 		.drain_us = options->drain_ms * ms,
 		.freeze_us = options->freeze_ms * ms,

@@ -38,6 +38,8 @@ struct manager_options {
 		failover_cooldown_s; /* no second automatic failover for so long, unless healthy since */
 	uint32_t failover_max; /* automatic ones of a group within failover_window_s; 0: no limit */
 	uint32_t failover_window_s;
+	uint32_t
+		feed_ms; /* failover: a preferred candidate may take so long to get what it lacks */
 	uint32_t drain_ms;	/* switchover: open transactions may take so long to end */
 	uint32_t freeze_ms;	/* switchover: read-only and catch-up, together */
 	uint32_t lag_limit_s;	/* a replica behind by more serves no reads */

@@ -38,9 +38,9 @@ struct task {
 	uint64_t epoch;
 	uint64_t started_us;
 	uint64_t deadline_us;
-	char source_host[HOST_BYTES_MAX]; /* STEP_REPOINT: the primary */
+	char source_host[HOST_BYTES_MAX]; /* STEP_REPOINT, STEP_FEED: whom to replicate from */
 	uint16_t source_port;
-	bool acknowledge; /* the server acknowledges as a replica (STEP_REPOINT: from the start) */
+	bool acknowledge; /* the server acknowledges as a replica (STEP_REPOINT, STEP_FEED: from the start) */
 	bool wait_for_acks;  /* STEP_PROMOTE: as the record says */
 	struct gtid_set set; /* STEP_CATCH_UP: to be applied */
 };

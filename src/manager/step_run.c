@@ -110,6 +110,7 @@ static enum err run_source_off(const struct step_context *context, struct err_ct
 static enum err (*const runs[STEP_COUNT_])(const struct step_context *, struct err_ctx *) = {
 	[STEP_STOP_RECEIVER] = run_stop_receiver,
 	[STEP_DRAIN] = run_drain,
+	[STEP_FEED] = run_repoint,
 	[STEP_FENCE] = run_fence,
 	[STEP_FREEZE] = run_freeze,
 	[STEP_CATCH_UP] = run_catch_up,

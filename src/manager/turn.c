@@ -29,6 +29,7 @@ static uint32_t journal_bits(enum step step)
 	case STEP_PROMOTE:
 		return 1u << STEP_PROMOTE | 1u << STEP_OPEN;
 	case STEP_DRAIN:
+	case STEP_FEED:
 	case STEP_FENCE:
 	case STEP_FREEZE:
 	case STEP_CATCH_UP:
@@ -215,14 +216,15 @@ static void start_step(struct group *group, const struct turn_context *context, 
 		.epoch = record->epoch,
 		.started_us = context->now_us,
 		.deadline_us = context->now_us + limit_us,
-		.acknowledge = step == STEP_REPOINT ? record->policy == POLICY_LOSSLESS
-						    : status->semisync.replica_enabled,
+		.acknowledge = step == STEP_REPOINT || step == STEP_FEED
+				       ? record->policy == POLICY_LOSSLESS
+				       : status->semisync.replica_enabled,
 		.wait_for_acks = record->acks > 0,
 	};
-	if (record->primary != SERVER_NONE) {
-		const struct record_server *primary = &record->servers[record->primary];
-		memcpy(task.source_host, primary->host, sizeof(task.source_host));
-		task.source_port = primary->port;
+	uint32_t source = group->decision.steps_source[server];
+	if (source != SERVER_NONE) {
+		memcpy(task.source_host, record->servers[source].host, sizeof(task.source_host));
+		task.source_port = record->servers[source].port;
 	}
 	if (step == STEP_CATCH_UP) {
 		gtid_set_copy(&task.set, &group->seen.servers[record->primary].status.executed);

@@ -120,6 +120,7 @@ static void test_no_server_is_repointed_without_proof(void **state)
 		const struct server_rule *rule = server_rules_match(facts);
 		if (rule->step == STEP_REPOINT) {
 			assert_true(facts & SERVER_SUBSET);
+			assert_true(facts & SERVER_SETTLED);
 			assert_true(facts & SERVER_ANSWERS);
 			assert_false(facts & SERVER_DIVERGED);
 		}

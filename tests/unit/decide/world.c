@@ -31,6 +31,7 @@ void world_init(struct world *world, enum policy policy, uint32_t count)
 		.silence_us = 2000000,
 		.stream_silence_us = 1250000,
 		.revoke_us = 10000000,
+		.feed_us = 2000000,
 		.open_us = 10000000,
 		.drain_us = 5000000,
 		.freeze_us = 3000000,
@@ -104,8 +105,9 @@ static void run_streams(struct world *world)
 			continue;
 		}
 		bool writes = !bit(world->stalled, source);
-		bool lives = bit(world->alive, source) && !bit(world->hung, source);
-		if (!bit(world->alive, source)) {
+		bool lives = bit(world->alive, source) && !bit(world->hung, source) &&
+			     !bit(world->cut, i);
+		if (!bit(world->alive, source) || bit(world->cut, i)) {
 			replica->io = IO_CONNECTING;
 		} else if (lives) {
 			replica->io = IO_YES;
@@ -175,12 +177,13 @@ static void carry_out(struct world *world, uint32_t i, enum step step)
 	struct server_status *status = &one->status;
 	struct replica_status *replica = &status->replica;
 	uint32_t primary = world->record.primary;
+	uint32_t source = world->decision.steps_source[i];
 	switch (step) {
 	case STEP_STOP_RECEIVER:
 		replica->io = IO_NO;
 		break;
 	case STEP_DRAIN:
-		if (!world->slow_appliers) {
+		if (!world->slow_appliers && replica->delay_s == 0) {
 			gtid_set_copy(&status->executed, &status->received);
 		}
 		break;
@@ -203,12 +206,15 @@ static void carry_out(struct world *world, uint32_t i, enum step step)
 		status->read_only = false;
 		break;
 	case STEP_REPOINT:
+	case STEP_FEED:
+		/* Both dialects forget what they received and didn't apply. */
+		gtid_set_copy(&status->received, &status->executed);
 		replica->configured = true;
 		replica->gtid_position = true;
 		replica->io = IO_YES;
 		replica->sql_running = true;
-		replica->source_port = world->record.servers[primary].port;
-		memcpy(replica->source_host, world->record.servers[primary].host,
+		replica->source_port = world->record.servers[source].port;
+		memcpy(replica->source_host, world->record.servers[source].host,
 		       sizeof(replica->source_host));
 		status->semisync.replica_enabled = world->record.policy == POLICY_LOSSLESS;
 		break;

@@ -18,6 +18,7 @@ struct world {
 	uint32_t stalled;	    /* bit i: what it is to store it can't; steps that write hang */
 	enum write_trouble trouble; /* what the write probe says of a stalled primary */
 	uint32_t no_steps;	    /* bit i: steps on server i fail */
+	uint32_t cut;		    /* bit i: the stream into server i doesn't get through */
 	uint32_t open_transactions;
 	bool slow_appliers; /* what is received isn't applied */
 	bool routes_stuck;  /* the nodes don't answer */
@@ -46,6 +47,7 @@ void world_commit(struct world *world, uint32_t server, uint64_t number, uint32_
 bool world_has_seen_rule(uint32_t id);
 
 /* The scenarios of the other files, each a group of tests; returns how many failed. */
+int scenarios_feed(void);
 int scenarios_limits(void);
 int scenarios_restart(void);
 int scenarios_stall(void);
