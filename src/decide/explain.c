@@ -32,6 +32,7 @@ static const struct wording fact_words[] = {
 	AT(FACT_CAUGHT_UP)     = { "the successor has everything", "the successor is not known to have everything" },
 	AT(FACT_APPLYING)      = { "the candidate applies what it received", "the candidate is not seen to apply anything" },
 	AT(FACT_HOOK_OPEN)     = { "a hook has yet to answer", "no hook has yet to answer" },
+	AT(FACT_FEEDING)       = { "the candidate gets from the most advanced what it lacks", "no candidate is seen that gets what it lacks from another server" },
 	AT(FACT_STALLED)       = { "the primary's disk takes no writes for too long, and another server could take over", "the primary's disk is not known to take no writes for too long" },
 };
 
@@ -51,6 +52,7 @@ static const struct wording server_fact_words[] = {
 	AT(SERVER_SILENT_ACKS) = { "replicates without acknowledging", "is not seen to replicate without acknowledging" },
 	AT(SERVER_WAITS)       = { "waits for acknowledgements itself", "does not wait for acknowledgements itself" },
 	AT(SERVER_REPLICATING) = { "has a running replication thread", "has no running replication thread" },
+	AT(SERVER_SETTLED)     = { "applies nothing that the primary lacks", "may be applying what the primary lacks" },
 	AT(GROUP_PROMISED)     = { "commits wait for acknowledgements", "commits don't wait for acknowledgements" },
 	AT(GROUP_ALONE)        = { "the primary commits alone", "the primary does not commit alone" },
 	AT(GROUP_IS_ASYNC)     = { "the policy is async", "the policy is not async" },
@@ -136,7 +138,7 @@ static void rehearse(const struct record *record, const struct observation *seen
 	}
 	election_rehearse(record, seen, &ret->rehearsal);
 	foresee_death(record, seen, options, now_us, &ret->death);
-	if (ret->rehearsal.safe) {
+	if (ret->rehearsal.candidate != SERVER_NONE) {
 		const struct server_status *old = &seen->servers[record->primary].status;
 		const struct server_status *winner =
 			&seen->servers[ret->rehearsal.candidate].status;

@@ -101,18 +101,18 @@ static void look(struct course *course, bool forward)
 	};
 }
 
-static void point_at_primary(struct course *course, struct server_status *status)
+static void point_at(struct course *course, struct server_status *status, uint32_t server)
 {
 	struct replica_status *replica = &status->replica;
-	const struct record_server *primary = &course->record.servers[course->record.primary];
+	const struct record_server *source = &course->record.servers[server];
 	bool broken = replica->sql_errno != 0;
 	replica->configured = true;
 	replica->gtid_position = true;
 	replica->io = IO_YES;
 	replica->io_errno = 0;
 	replica->sql_running = !broken;
-	replica->source_port = primary->port;
-	memcpy(replica->source_host, primary->host, sizeof(replica->source_host));
+	replica->source_port = source->port;
+	memcpy(replica->source_host, source->host, sizeof(replica->source_host));
 	status->semisync.replica_enabled = course->record.policy == POLICY_LOSSLESS;
 }
 
@@ -148,7 +148,8 @@ static void carry_out(struct course *course, uint32_t server, enum step step)
 		status->read_only = false;
 		break;
 	case STEP_REPOINT:
-		point_at_primary(course, status);
+	case STEP_FEED:
+		point_at(course, status, course->decision.steps_source[server]);
 		break;
 	case STEP_FORGET_SOURCE:
 		memset(replica, 0, sizeof(*replica));

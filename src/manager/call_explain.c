@@ -128,7 +128,7 @@ static json_t *death_json(const struct group *group, const struct explain *all)
 	if (!all->rehearsed) {
 		return json_null();
 	}
-	bool safe = all->rehearsal.safe;
+	bool safe = all->rehearsal.candidate != SERVER_NONE;
 	if (safe) {
 		print_loss(record, all, loss, sizeof(loss));
 		print_duration(group, all, duration, sizeof(duration));
