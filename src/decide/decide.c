@@ -47,8 +47,10 @@ static void begin_epoch(struct record *record, const struct rule *rule, const st
 	}
 	if (facts->set & FACT_ORDERED) {
 		record_forget_failovers(record);
-	} else if (facts->set & (FACT_GONE | FACT_SHUT) || rule->from != GROUP_OPENING) {
-		/* A new primary that only took too long to open is still the same failover. */
+	} else if ((facts->set & FACT_GONE) ||
+		   (rule->from != GROUP_OPENING && !(facts->set & FACT_SHUT))) {
+		/* A new primary that only took too long to open is still the same failover, and one that came back
+		 * by itself is none. */
 		record_note_failover(record, now_us);
 	}
 }

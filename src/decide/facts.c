@@ -111,7 +111,12 @@ static void find_primary_facts(const struct record *record, const struct observa
 		if (opened && one->status_us >= record->state_since_us) {
 			ret->set |= FACT_WRITABLE;
 		}
-		if (one->status.read_only && one->status_us > record->state_since_us) {
+		if (!one->status.read_only || one->status_us <= record->state_since_us) {
+			return;
+		}
+		if (record->paused) {
+			missing(ret, "the primary is read-only, and automatic failover is paused");
+		} else {
 			ret->set |= FACT_SHUT;
 		}
 	}
@@ -166,7 +171,7 @@ static void find_failover_facts(const struct record *record, const struct observ
 {
 	bool electing = record->state == GROUP_REVOKING || record->state == GROUP_REFUSED ||
 			record->state == GROUP_FORMING;
-	bool called_for = !electing && (ret->set & (FACT_GONE | FACT_SHUT | FACT_STALLED));
+	bool called_for = !electing && (ret->set & (FACT_GONE | FACT_STALLED));
 	if (record->ask == ASK_FAILOVER) {
 		ret->set |= FACT_ORDERED | FACT_MAY_FAIL_OVER;
 	} else {

@@ -11,8 +11,9 @@ enum fact {
 	FACT_GONE = 1u << 0, /* the primary is dead or silent, and every witness lost it too */
 	FACT_MAY_FAIL_OVER = 1u << 1, /* not paused, not cooling down; or a person ordered it */
 	FACT_ORDERED = 1u << 2,	      /* a person ordered a failover */
-	FACT_SHUT =
-		1u << 3, /* the primary answers and is read-only though nobody here asked for it */
+	/* the primary answers and is read-only though nobody here asked for it, and nobody paused: no failover, as it
+	 * is not lost, so neither cool-down nor hooks hold its reopening back */
+	FACT_SHUT = 1u << 3,
 	FACT_COMPLETE =
 		1u
 		<< 4, /* enough of the sync set stopped receiving: no acknowledged commit is elsewhere */

@@ -13,7 +13,7 @@ const struct rule rules[] = {
 	{ 210, GROUP_STEADY,   GROUP_REVOKING, FACT_GONE | FACT_MAY_FAIL_OVER,        ACT_NEW_EPOCH, "the primary is gone, and every replica that answers lost it too" },
 	{ 215, GROUP_STEADY,   GROUP_REVOKING, FACT_STALLED | FACT_MAY_FAIL_OVER,     ACT_NEW_EPOCH, "the primary answers, but its disk takes no writes" },
 	{ 220, GROUP_STEADY,   GROUP_REVOKING, FACT_ORDERED | FACT_MAY_FAIL_OVER,     ACT_NEW_EPOCH, "a person ordered a failover" },
-	{ 230, GROUP_STEADY,   GROUP_REVOKING, FACT_SHUT | FACT_MAY_FAIL_OVER,        ACT_NEW_EPOCH, "the primary came back read-only: who has the most is found anew" },
+	{ 230, GROUP_STEADY,   GROUP_REVOKING, FACT_SHUT,                             ACT_NEW_EPOCH, "the primary came back read-only: who has the most is found anew" },
 	{ 240, GROUP_STEADY,   GROUP_DRAINING, FACT_ASKED | FACT_FIT | FACT_WRITABLE, ACT_NONE,      "a switchover is asked for, and the successor is fit" },
 	{ 245, GROUP_STEADY,   GROUP_STEADY,   FACT_ASKED | FACT_HOOK_OPEN | FACT_WRITABLE, ACT_NONE, "a switchover is asked for, and the hooks are at work" },
 	{ 250, GROUP_STEADY,   GROUP_STEADY,   FACT_ASKED,                            ACT_GIVE_UP,   "a switchover is asked for, but it can't be done now" },

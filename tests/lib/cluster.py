@@ -33,10 +33,10 @@ MARIADB = {
     "rpl_semi_sync_master_timeout": "18446744073709551615",
     "rpl_semi_sync_master_wait_point": "AFTER_SYNC",
     "rpl_semi_sync_slave_kill_conn_timeout": "1",
-    "init_rpl_role": "SLAVE",
-    "rpl_semi_sync_slave_enabled": "1",
     "relay_log_recovery": "1",
 }
+# Only for a former primary while another one is in force: docs/rejoin-facts.md.
+MARIADB_REWIND = {"init_rpl_role": "SLAVE", "rpl_semi_sync_slave_enabled": "1"}
 MYSQL = {
     "gtid_mode": "ON",
     "enforce_gtid_consistency": "ON",
@@ -66,7 +66,7 @@ class Manager:
         self.config.write_text(
             f"[muster]\nsocket={self.socket}\ndata-dir={self.folder}/data\n"
             "[accounts]\nmanager-user=admin\nreplication-user=repl\n"
-            "[manager]\nfailover-cooldown-s=0\n"
+            "[manager]\nfailover-cooldown-s=0\nfailover-max=0\n"
             f"[proxy]\ngroup={GROUP}\nhost=0.0.0.0\nwrite-port={WRITE_PORT}\n"
             f"read-port={READ_PORT}\n{extra}"
         )
@@ -105,8 +105,9 @@ class Manager:
             )
         return result.stdout
 
-    def status(self):
-        return sandbox.group_of(json.loads(self.done("status", "--json")), GROUP)
+    def status(self, timeout=120):
+        text = self.done("status", "--json", timeout=timeout)
+        return sandbox.group_of(json.loads(text), GROUP)
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -120,8 +121,11 @@ class Database(servers.Server):
     def __init__(self, flavor, number, host):
         super().__init__(kind_of(flavor), number, host.folder / "db", host=host)
 
-    def begin(self, wait=True):
-        return self.start(wait=wait, **(MYSQL if self.mysql else MARIADB))
+    def begin(self, wait=True, rewind=False):
+        options = MYSQL if self.mysql else MARIADB
+        if rewind and not self.mysql:
+            options = {**options, **MARIADB_REWIND}
+        return self.start(wait=wait, **options)
 
 
 class Cluster:

@@ -65,11 +65,40 @@ static void test_old_failovers_are_forgiven(void **state)
 	world_fini(&world);
 }
 
+/* A database that crashed and was started again by its supervisor is no failover: writes have to go on. */
+static void test_a_primary_that_comes_back_is_opened_whatever_the_limits(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		lose_and_mend(&world);
+	}
+	uint32_t primary = world.record.primary;
+	world.alive &= ~BIT(primary);
+	assert_false(world_until(&world, GROUP_REVOKING, 100));
+	world.seen.servers[primary].status.read_only = true;
+	world.alive |= BIT(primary);
+	assert_true(world_until(&world, GROUP_REVOKING, 50));
+	assert_true(world_until(&world, GROUP_STEADY, 100));
+	assert_int_equal(world.record.primary, primary);
+	assert_int_equal(world.record.failover_count, 3);
+	assert_true(world_until_healthy(&world, 200));
+	/* But a person who paused finds it as it came back. */
+	world.record.paused = true;
+	world.seen.servers[primary].status.read_only = true;
+	assert_false(world_until(&world, GROUP_REVOKING, 100));
+	world.record.paused = false;
+	assert_true(world_until(&world, GROUP_REVOKING, 50));
+	world_fini(&world);
+}
+
 int scenarios_limits(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_group_that_goes_on_failing_is_left_to_a_person),
 		cmocka_unit_test(test_old_failovers_are_forgiven),
+		cmocka_unit_test(test_a_primary_that_comes_back_is_opened_whatever_the_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
