@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "decide/verdict.h"
 
 const char *election_unfit(const struct record *record, const struct observation *seen,
@@ -363,6 +364,7 @@ static void say_unfit(const struct record *record, const struct observation *see
 		      const struct choice *choice, struct election *ret)
 {
 	const char *why = unfit_source(seen, ret->best);
+	check(choice->unfit_why != NULL);
 	bool same = why && strcmp(why, choice->unfit_why) == 0;
 	(void)snprintf(ret->missing, sizeof(ret->missing), "%s, the most advanced, %s%s%s",
 		       record->servers[choice->unfit].name, choice->unfit_why, same ? "" : "; ",
