@@ -67,26 +67,44 @@ static void child_signals(void)
 	(void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
+/* The descriptors that are handed on as 0, 1 and 2, else the files. Says in `what` which of them failed. */
+static bool child_standard(const struct process_options *options, const char **what)
+{
+	const char *input = options->input ? options->input : "/dev/null";
+	const char *output = options->output ? options->output : "/dev/null";
+	mode_t mode = options->output_mode ? options->output_mode : 0600;
+	const int *standard = options->standard;
+	*what = "input";
+	if (standard ? dup2(standard[0], STDIN_FILENO) < 0
+		     : open_standard(STDIN_FILENO, input, O_RDONLY, 0) < 0) {
+		return false;
+	}
+	*what = "output";
+	if (standard) {
+		return dup2(standard[1], STDOUT_FILENO) >= 0 &&
+		       dup2(standard[2], STDERR_FILENO) >= 0;
+	}
+	return open_standard(STDOUT_FILENO, output, O_WRONLY | O_APPEND | O_CREAT, mode) >= 0 &&
+	       dup2(STDOUT_FILENO, STDERR_FILENO) >= 0;
+}
+
 /* Runs in the new process: only what is safe after fork() of a program with threads. */
 _Noreturn static void child_run(const struct process_options *options, char *const *env,
 				int pipe_fd)
 {
 	struct report report = { .pid = getpid() };
-	const char *input = options->input ? options->input : "/dev/null";
-	const char *output = options->output ? options->output : "/dev/null";
-	mode_t mode = options->output_mode ? options->output_mode : 0600;
+	const char *what;
 	if (write(pipe_fd, &report, sizeof(report)) != (ssize_t)sizeof(report)) {
 		_exit(EXIT_NOT_STARTED);
 	}
 	if (options->folder && chdir(options->folder)) {
 		child_fail(pipe_fd, "folder");
 	}
-	if (open_standard(STDIN_FILENO, input, O_RDONLY, 0) < 0) {
-		child_fail(pipe_fd, "input");
+	if (!child_standard(options, &what)) {
+		child_fail(pipe_fd, what);
 	}
-	if (open_standard(STDOUT_FILENO, output, O_WRONLY | O_APPEND | O_CREAT, mode) < 0 ||
-	    dup2(STDOUT_FILENO, STDERR_FILENO) < 0) {
-		child_fail(pipe_fd, "output");
+	if (options->own_group && setpgid(0, 0) != 0) {
+		child_fail(pipe_fd, "group");
 	}
 	(void)close_range(FIRST_FD_ABOVE_STANDARD, ~0U, CLOSE_RANGE_CLOEXEC);
 	child_signals();

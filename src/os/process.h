@@ -26,6 +26,9 @@ struct process_options {
 	const char
 		*output; /* file that standard output and error are appended to; NULL: /dev/null */
 	mode_t output_mode; /* of a new output file; 0: 0600 */
+	const int *
+		standard; /* [3]: descriptors to be 0, 1 and 2, each above 2; NULL: the files above */
+	bool own_group;	  /* the first of a process group of its own */
 	bool detach; /* its own session, and not our child: it outlives us and never becomes a zombie */
 };
 
