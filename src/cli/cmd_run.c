@@ -138,6 +138,19 @@ static enum err start_proxy(struct node *node, struct err_ctx *err)
 	return rc == ERR_OK ? proxy_start(&options, &node->proxy, err) : rc;
 }
 
+static void fill_hooks(const struct config_values *values, struct hook_options *ret)
+{
+	_Static_assert(sizeof(ret->lines[0]) == sizeof(values->hooks_veto), "one size");
+	memcpy(ret->lines[HOOK_VETO_KIND], values->hooks_veto, sizeof(ret->lines[0]));
+	memcpy(ret->lines[HOOK_BEFORE_KIND], values->hooks_before, sizeof(ret->lines[0]));
+	memcpy(ret->lines[HOOK_AFTER_KIND], values->hooks_after, sizeof(ret->lines[0]));
+	ret->timeout_ms[HOOK_VETO_KIND] = values->hooks_veto_timeout_ms;
+	ret->timeout_ms[HOOK_BEFORE_KIND] = values->hooks_before_timeout_ms;
+	ret->timeout_ms[HOOK_AFTER_KIND] = values->hooks_after_timeout_ms;
+	ret->late_is_go = strcmp(values->hooks_on_timeout, "go") == 0;
+	ret->veto_again_s = values->hooks_veto_again_s;
+}
+
 static enum err start_manager(struct node *node, struct err_ctx *err)
 {
 	const struct config_values *values = &node->config->values;
@@ -161,6 +174,7 @@ static enum err start_manager(struct node *node, struct err_ctx *err)
 		.log = &node->log,
 		.door = &node->door,
 	};
+	fill_hooks(values, &options.hooks);
 	struct manager_accounts *accounts = &options.accounts;
 	accounts->manager_password = node->config->manager_password;
 	accounts->replication_password = node->config->replication_password;
@@ -178,6 +192,7 @@ static enum err start_manager(struct node *node, struct err_ctx *err)
 		rc = err_set(err, ERR_CONFIG, "a user's or group's name is longer than %d bytes",
 			     (int)ROUTE_NAME_BYTES_MAX - 1);
 	}
+	rc = rc ? rc : hook_check(&options.hooks, err);
 	if (rc == ERR_OK) {
 		rc = manager_start(&options, &node->manager, err);
 	}

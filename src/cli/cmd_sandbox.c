@@ -32,6 +32,10 @@ const struct option_row options_sandbox_up[] = {
 	  .value = "DIR",
 	  .help = "Folder of the servers' programs. Default: PATH, and where dev/get-server puts "
 		  "them." },
+	{ .name = "add-config",
+	  .kind = OPTION_TEXT,
+	  .value = "FILE",
+	  .help = "Lines to add to the configuration of its `muster run`." },
 	{ .name = "async",
 	  .kind = OPTION_FLAG,
 	  .help = "Replicate asynchronously in place of lossless." },
@@ -88,6 +92,7 @@ static enum err read_options(struct cli *cli, const struct args *args, char *mus
 		.name = name_of(args),
 		.servers = args_number(args, "servers", SERVERS_DEFAULT),
 		.binaries = args_text(args, "binaries"),
+		.add_config = args_text(args, "add-config"),
 		.async = args_has(args, "async"),
 		.keep = args_has(args, "keep"),
 		.muster = muster,

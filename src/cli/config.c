@@ -151,9 +151,14 @@ static enum err unknown_section(const char *section, struct err_ctx *err)
 		return err_set(err, ERR_CONFIG, "this key stands before the first [section]");
 	}
 	if (!nearest) {
-		return err_set(err, ERR_CONFIG,
-			       "no section [%s]: there are muster, accounts, manager, proxy",
-			       section);
+		char all[256];
+		struct buf list;
+		buf_init_fixed(&list, all, sizeof(all));
+		for (size_t i = 0; i < SECTION_COUNT; i++) {
+			buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+		}
+		return err_set(err, ERR_CONFIG, "no section [%s]: there are %s", section,
+			       buf_text(&list));
 	}
 	return err_set(err, ERR_CONFIG, "no section [%s]: did you mean [%s]?", section, nearest);
 }

@@ -180,6 +180,22 @@ static void add_loss(struct buf *out, const json_t *loss)
 	}
 }
 
+static void add_hooks(struct buf *out, const json_t *hooks)
+{
+	size_t index;
+	const json_t *hook;
+	json_array_foreach(hooks, index, hook)
+	{
+		bool answered = json_is_integer(json_object_get(hook, "status"));
+		buf_printf(out, "  hook %s, %.1f ms: %s%s\n", request_text(hook, "hook"),
+			   json_number_value(json_object_get(hook, "ms")),
+			   is_true(hook, "go") ? ""
+			   : answered	       ? "no: "
+					       : "no answer: ",
+			   request_text(hook, "words"));
+	}
+}
+
 void view_change(struct cli *cli, const json_t *report)
 {
 	struct buf *out = &cli->out;
@@ -197,6 +213,7 @@ void view_change(struct cli *cli, const json_t *report)
 	}
 	add_phases(out, json_object_get(report, "phases_ms"));
 	add_loss(out, json_object_get(report, "loss"));
+	add_hooks(out, json_object_get(report, "hooks"));
 }
 
 void view_warnings(struct cli *cli, const json_t *result)

@@ -113,6 +113,7 @@ struct turn_context call_context(const struct manager_core *core)
 {
 	return (struct turn_context){ .options = &core->options,
 				      .events = core->events,
+				      .hooks = &core->hooks,
 				      .now_us = clock_monotonic_us(core->options.clock) };
 }
 

@@ -11,6 +11,7 @@ struct manager_core {
 	struct event_log *events;
 	struct list groups;
 	struct peer_options on; /* for new peers; host and port are filled in */
+	struct hook_door hooks;
 };
 
 /* One command under way. Held by the caller and by the manager; who lets go last frees it. */

@@ -22,12 +22,16 @@ enum {
 static struct decide_options decide_options_of(const struct manager_options *options)
 {
 	uint64_t ms = US_PER_MS;
+	/* The new primary opens when the hook before it has ended. */
+	uint64_t before_ms = hook_is_set(&options->hooks, HOOK_BEFORE_KIND)
+				     ? options->hooks.timeout_ms[HOOK_BEFORE_KIND]
+				     : 0;
 	return (struct decide_options){
 		.silence_us = options->silence_ms * ms,
 		.stream_silence_us = (uint64_t)options->heartbeat_ms * STREAM_HEARTBEATS / 2 * ms,
 		.revoke_us = options->step_timeout_ms * ms,
 		.feed_us = options->feed_ms * ms,
-		.open_us = options->step_timeout_ms * ms,
+		.open_us = (options->step_timeout_ms + before_ms) * ms,
 		.drain_us = options->drain_ms * ms,
 		.freeze_us = options->freeze_ms * ms,
 		.undo_us = options->step_timeout_ms * ms,
@@ -63,6 +67,7 @@ struct group *group_new(const struct record *record, const struct manager_option
 	group->record.state_since_us = now_us;
 	group->record.stage = 1;
 	group->options = decide_options_of(options);
+	group->hooks = hooks_new(&options->hooks);
 	group->seen.started_us = now_us;
 	group->decision.rule = rules_match(record->state, 0);
 	for (uint32_t i = 0; i < record->server_count; i++) {
@@ -132,7 +137,8 @@ struct group *group_free(struct group *group)
 	reap_goodbyes(group, true);
 	check(list_is_empty(&group->waiters));
 	list_remove(&group->list);
-	gtid_set_fini(&group->report.lost);
+	group->hooks = hooks_free(group->hooks);
+	report_fini(&group->report);
 	json_decref(group->old_report);
 	record_fini(&group->record);
 	return mem_free(group);

@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "decide/decide.h"
 #include "manager/event_log.h"
+#include "manager/hooks.h"
 #include "manager/manager.h"
 #include "manager/peer.h"
 #include "manager/report.h"
@@ -41,6 +42,7 @@ struct group {
 	struct report report;
 	json_t *old_report;	   /* of before this process; NULL: none */
 	uint64_t loaded_report_id; /* its id: `report` counts on from there */
+	struct hooks *hooks;	   /* NULL: none is configured */
 	struct list waiters;
 	struct list goodbyes;	/* of servers that left it */
 	struct route route;	/* the newest published */
@@ -59,6 +61,7 @@ struct group {
 struct turn_context {
 	const struct manager_options *options;
 	struct event_log *events;
+	const struct hook_door *hooks;
 	uint64_t now_us;
 };
 
@@ -90,6 +93,10 @@ void group_turn(struct group *group, const struct turn_context *context, uint64_
 /* Stores the record as it is to be; ERR_OK makes it the group's. Used by commands that change it. */
 MUST_CHECK enum err group_store(struct group *group, const struct turn_context *context,
 				const struct record *next, struct err_ctx *err);
+
+/* Stores the report (with the record as it is). */
+MUST_CHECK enum err group_store_report(struct group *group, const struct turn_context *context,
+				       struct err_ctx *err);
 
 /* One event of this group. server: its index, SERVER_NONE when it is about none. rule: the row that
  * decided, 0 for none. */

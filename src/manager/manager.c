@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,7 +22,15 @@ enum {
 	FLUSH_INTERVAL_MS = 500, /* of events that no other commit took along */
 };
 
-enum mail_kind { MAIL_SIGHTING, MAIL_OUTCOME, MAIL_ACCOUNTS, MAIL_CALL, MAIL_TROUBLE, MAIL_WAKE };
+enum mail_kind {
+	MAIL_SIGHTING,
+	MAIL_OUTCOME,
+	MAIL_ACCOUNTS,
+	MAIL_HOOK,
+	MAIL_CALL,
+	MAIL_TROUBLE,
+	MAIL_WAKE
+};
 
 struct mail {
 	enum mail_kind kind;
@@ -69,6 +78,13 @@ static void on_accounts(void *ctx, struct peer *peer, struct accounts *accounts)
 	const struct mail mail = { .kind = MAIL_ACCOUNTS,
 				   .peer = peer_ref(peer),
 				   .body = accounts };
+	post(ctx, &mail);
+}
+
+/* The run stays its group's. */
+static void on_hook(void *ctx, struct hook_run *run)
+{
+	const struct mail mail = { .kind = MAIL_HOOK, .body = run };
 	post(ctx, &mail);
 }
 
@@ -164,6 +180,18 @@ static void run_call(struct manager *manager, struct call *call, const struct ca
 	}
 }
 
+static void take_hook(struct manager *manager, struct hook_run *run)
+{
+	LIST_EACH (&manager->core.groups, at) {
+		struct group *group = LIST_ENTRY(at, struct group, list);
+		if (hooks_own(group, run)) {
+			struct turn_context context = call_context(&manager->core);
+			hooks_take(group, &context, run);
+			return;
+		}
+	}
+}
+
 static void take_mail(struct manager *manager, struct mail *mail)
 {
 	struct turn_context context = call_context(&manager->core);
@@ -186,6 +214,9 @@ static void take_mail(struct manager *manager, struct mail *mail)
 		break;
 	case MAIL_ACCOUNTS:
 		take_accounts(manager, group, mail->body);
+		break;
+	case MAIL_HOOK:
+		take_hook(manager, mail->body);
 		break;
 	case MAIL_CALL:
 		run_call(manager, mail->body, mail->row);
@@ -283,6 +314,21 @@ struct loading {
 	struct err_ctx *err;
 };
 
+/* What the manager before had not told to its end is gone on with. */
+static void resume_report(const struct manager *manager, struct group *group, const json_t *json)
+{
+	const struct clock *clock = manager->core.options.clock;
+	struct report report = { 0 };
+	enum err rc = report_from_json(json, clock_monotonic_us(clock), clock_wall_us(clock),
+				       &report, NULL);
+	if (rc == ERR_OK && (report.open || report.after_due)) {
+		group->report = report;
+		group->loaded_report_id = report.id - 1;
+	} else {
+		report_fini(&report);
+	}
+}
+
 /* A report follows its group's record in the order of the keys. One that can't be read is only a story lost. */
 static void load_report(struct manager *manager, struct str value)
 {
@@ -295,6 +341,7 @@ static void load_report(struct manager *manager, struct str value)
 			group->old_report = json_incref(json);
 			group->loaded_report_id = id > 0 ? (uint64_t)id : 0;
 			group->report.id = group->loaded_report_id;
+			resume_report(manager, group, json);
 		}
 	}
 	json_decref(json);
@@ -351,6 +398,9 @@ static void release(struct manager *manager)
 		}
 		(void)group_free(group);
 	}
+	if (manager->core.hooks.stop_fd >= 0) {
+		(void)close(manager->core.hooks.stop_fd);
+	}
 	struct mail mail;
 	while (manager->mail && mailbox_receive(manager->mail, &mail)) {
 		if (mail.kind == MAIL_CALL) {
@@ -388,6 +438,10 @@ enum err manager_start(const struct manager_options *options, struct manager **r
 		.on_accounts = on_accounts,
 		.ctx = manager,
 	};
+	manager->core.hooks = (struct hook_door){ .options = &manager->core.options.hooks,
+						  .stop_fd = eventfd(0, EFD_CLOEXEC),
+						  .on_end = on_hook,
+						  .ctx = manager };
 	struct loading loading = { .manager = manager, .rc = ERR_OK, .err = err };
 	enum err rc = mailbox_new(sizeof(struct mail), MAIL_MAX, &manager->mail, err);
 	rc = rc ? rc
@@ -416,6 +470,9 @@ struct manager *manager_stop(struct manager *manager)
 	const struct mail mail = { .kind = MAIL_WAKE };
 	post(manager, &mail);
 	thread_join(&manager->thread);
+	if (manager->core.hooks.stop_fd >= 0) {
+		(void)eventfd_write(manager->core.hooks.stop_fd, 1);
+	}
 	release(manager);
 	return NULL;
 }

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "manager/hook.h"
 #include "proxy/route.h"
 
 struct manager;
@@ -45,6 +46,7 @@ struct manager_options {
 	uint32_t lag_limit_s;	/* a replica behind by more serves no reads */
 	uint32_t heartbeat_ms;	/* of the replication streams */
 	uint32_t net_timeout_s; /* of the replication streams */
+	struct hook_options hooks;
 	struct store *store; /* the manager thread's from now on; closed by the caller at the end */
 	struct proxy *proxy; /* the local proxy, or NULL */
 	char proxy_group[ROUTE_NAME_BYTES_MAX]; /* the group that the local proxy serves */

@@ -5,7 +5,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "decide/record.h"
+
+enum { REPORT_HOOKS_MAX = 12 };
 
 enum report_phase {
 	PHASE_DETECTED, /* trouble seen to proven; switchover: asked for to begun */
@@ -32,6 +35,8 @@ struct report {
 	bool loss_possible;   /* the policy or a person allowed it */
 	struct gtid_set lost; /* transactions known to be lost */
 	char loss_note[256];
+	bool after_due; /* the `after` hook has not ended yet; it is run when the report is closed */
+	json_t *hooks;	/* an array of what the hooks answered; NULL: nothing */
 };
 
 /* Opens a new report in place of the one before. started_us: the first sign of trouble, monotonic;
@@ -42,4 +47,18 @@ void report_begin(struct report *report, const struct record *record, bool plann
 /* Marks the end of a phase, the first time only. */
 void report_mark(struct report *report, enum report_phase phase, uint64_t now_us);
 
+/* Appends results of hooks (an array, borrowed); beyond REPORT_HOOKS_MAX they are left out. */
+void report_add_hooks(struct report *report, const json_t *results);
+
+/* Releases what the report holds. */
+void report_fini(struct report *report);
+
 json_t *report_to_json(const struct report *report); /* a new reference */
+
+/* Goes on with a report that a manager before left open; its phases keep their lengths.
+ * ret: zeroed. now_us, wall_us: the same moment on both clocks. Errors: ERR_PARSE. */
+MUST_CHECK enum err report_from_json(const json_t *json, uint64_t now_us, uint64_t wall_us,
+				     struct report *ret, struct err_ctx *err);
+
+/* "2026-01-31T12:00:00.000Z"; a new reference. */
+json_t *report_wall_time(uint64_t wall_us);

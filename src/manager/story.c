@@ -33,6 +33,7 @@ void story_tell_report(struct group *group, const struct turn_context *context,
 	struct report *report = &group->report;
 	const struct rule *rule = decision->rule;
 	uint64_t now_us = context->now_us;
+	bool was_open = report->open;
 	if (rule->act == ACT_NEW_EPOCH && !report->open) {
 		uint64_t trouble_us = group->record.primary == SERVER_NONE
 					      ? 0
@@ -43,6 +44,15 @@ void story_tell_report(struct group *group, const struct turn_context *context,
 	if (rule->from == GROUP_STEADY && rule->to == GROUP_DRAINING) {
 		report_begin(report, &group->record, true, rule->why, now_us, now_us,
 			     clock_wall_us(context->options->clock));
+	}
+	/* A refused failover that goes on is the same story under a new number. */
+	if (rule->from == GROUP_REFUSED && rule->to == GROUP_REVOKING && report->id != 0) {
+		report->open = true;
+		report->id++;
+		report->end[0] = 0;
+	}
+	if (!was_open && report->open) {
+		report->after_due = hook_is_set(&context->options->hooks, HOOK_AFTER_KIND);
 	}
 	if (!report->open) {
 		return;

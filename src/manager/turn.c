@@ -189,6 +189,12 @@ enum err group_store(struct group *group, const struct turn_context *context,
 	return rc;
 }
 
+enum err group_store_report(struct group *group, const struct turn_context *context,
+			    struct err_ctx *err)
+{
+	return commit(group, context, &group->record, true, NULL, err);
+}
+
 /* ---------------------------------------------------------------- acting */
 
 static bool is_due(const struct group *group, uint32_t server, uint64_t now_us)
@@ -322,7 +328,7 @@ static void finish_report(struct group *group, const struct turn_context *contex
 	group_tell(group, context, LOG_INFO, report->planned ? "switchover.done" : "failover.done",
 		   group->record.primary, 0, took_us, text);
 	struct err_ctx err = { 0 };
-	enum err rc = commit(group, context, &group->record, true, NULL, &err);
+	enum err rc = group_store_report(group, context, &err);
 	if (rc != ERR_OK) {
 		log_event(context->options->log, LOG_WARN, "store.failed",
 			  "the report could not be stored; it is kept in memory",
@@ -346,8 +352,10 @@ static void tell_health(struct group *group, const struct turn_context *context)
 static void tell_held(struct group *group, const struct turn_context *context)
 {
 	const struct facts *facts = &group->decision.facts;
+	bool asked = group->decision.withheld &&
+		     group->seen.hooks.failover.answer == HOOK_OPEN; /* it answers in time */
 	bool held = group->record.state == GROUP_STEADY && (facts->set & FACT_GONE) != 0 &&
-		    (facts->set & FACT_MAY_FAIL_OVER) == 0;
+		    (facts->set & FACT_MAY_FAIL_OVER) == 0 && !asked;
 	if (held && !group->held_told) {
 		group_tell(group, context, LOG_ERROR, "failover.held", group->record.primary,
 			   group->decision.rule->id, 0, facts->missing);
@@ -399,6 +407,7 @@ static uint64_t next_due_us(const struct group *group, const struct turn_context
 void group_turn(struct group *group, const struct turn_context *context, uint64_t *ret_next_us)
 {
 	see_routes(group, context);
+	hooks_see(group, context);
 	bool dirty = decide_all(group, context) || group->unstored;
 	act(group, context, dirty);
 	if (group->unstored) {
@@ -411,6 +420,7 @@ void group_turn(struct group *group, const struct turn_context *context, uint64_
 	}
 	publish(group, context);
 	finish_report(group, context);
+	hooks_turn(group, context);
 	tell_health(group, context);
 	tell_held(group, context);
 	pace(group, context);

@@ -207,7 +207,8 @@ static enum err copy_from_template(const struct sandbox *sandbox, const char *na
 	return file_copy_tree(from, to, err);
 }
 
-static enum err write_muster_config(const struct sandbox *sandbox, struct err_ctx *err)
+static enum err write_muster_config(const struct sandbox *sandbox, const char *add_config,
+				    struct err_ctx *err)
 {
 	char path[FILE_PATH_BYTES_MAX];
 	struct buf text;
@@ -215,6 +216,10 @@ static enum err write_muster_config(const struct sandbox *sandbox, struct err_ct
 	enum err rc = sandbox_state_path(sandbox, path, err, "store");
 	rc = rc ? rc : file_make_folders(path, 0700, err);
 	rc = rc ? rc : option_file_muster(sandbox, &text, err);
+	if (!rc && add_config) {
+		buf_add_char(&text, '\n');
+		rc = file_read(add_config, &text, err);
+	}
 	rc = rc ? rc : sandbox_state_path(sandbox, path, err, "muster.cnf");
 	rc = rc ? rc : file_write(path, 0600, buf_str(&text), err);
 	buf_fini(&text);
@@ -227,7 +232,7 @@ static enum err start_all(struct making *making, struct err_ctx *err)
 	const struct sandbox *sandbox = &making->sandbox;
 	enum err rc = copy_from_template(sandbox, "secrets", err);
 	rc = rc ? rc : copy_from_template(sandbox, "ssl", err);
-	rc = rc ? rc : write_muster_config(sandbox, err);
+	rc = rc ? rc : write_muster_config(sandbox, making->options->add_config, err);
 	if (rc) {
 		return rc;
 	}

@@ -16,12 +16,13 @@ struct sandbox_hooks {
 
 struct sandbox_up_options {
 	const char *name;
-	size_t servers;	      /* 1..SANDBOX_SERVERS_MAX */
-	enum flavor flavor;   /* FLAVOR_ANY: as flavor_find() */
-	const char *binaries; /* NULL: looked for */
-	bool async;	      /* policy async in place of lossless */
-	bool keep;	      /* leave the folder, with the logs, when it fails */
-	const char *muster;   /* the program for `muster run` */
+	size_t servers;		/* 1..SANDBOX_SERVERS_MAX */
+	enum flavor flavor;	/* FLAVOR_ANY: as flavor_find() */
+	const char *binaries;	/* NULL: looked for */
+	bool async;		/* policy async in place of lossless */
+	const char *add_config; /* file with further lines for the configuration; NULL: none */
+	bool keep;		/* leave the folder, with the logs, when it fails */
+	const char *muster;	/* the program for `muster run` */
 	struct sandbox_hooks hooks;
 };
 

@@ -40,15 +40,17 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture
 def sandbox():
-    """sandbox(flavor="mariadb", servers=3, policy="lossless"): a group that is ready for clients.
+    """sandbox(flavor="mariadb", servers=3, policy="lossless", config=None): a group that is ready for
+    clients. config: a file with further lines for the configuration of its `muster run`.
 
     Skips the test, by name, when the servers cannot be had here. Taken down at the test's end.
     """
     made = []
 
-    def make(flavor="mariadb", servers=3, policy="lossless"):
+    def make(flavor="mariadb", servers=3, policy="lossless", config=None):
+        name = f"t{uuid.uuid4().hex[:8]}"
         try:
-            box = sandbox_module.Sandbox(f"t{uuid.uuid4().hex[:8]}", flavor, servers, policy)
+            box = sandbox_module.Sandbox(name, flavor, servers, policy, config=config)
         except sandbox_module.Missing as why:
             pytest.skip(str(why))
         made.append(box)

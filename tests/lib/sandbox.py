@@ -51,11 +51,14 @@ def binaries_of(flavor):
 class Sandbox:
     """One sandbox; use it in a `with` block, or call up() and down()."""
 
-    def __init__(self, name, flavor="mariadb", servers=3, policy="lossless", binaries=None):
+    def __init__(
+        self, name, flavor="mariadb", servers=3, policy="lossless", binaries=None, config=None
+    ):
         self.name = name
         self.flavor = flavor
         self.servers = servers
         self.policy = policy
+        self.config = config
         self.binaries = binaries if binaries else binaries_of(flavor)
         self.env = {}
 
@@ -72,6 +75,8 @@ class Sandbox:
             arguments += ["--binaries", self.binaries]
         if self.policy == "async":
             arguments += ["--async"]
+        if self.config:
+            arguments += ["--add-config", str(self.config)]
         try:
             self.muster("sandbox", "up", self.name, *arguments, timeout=120)
         except subprocess.CalledProcessError:
