@@ -1,0 +1,28 @@
+/* Replication streams: dialling, sending, receiving, acknowledging, applying. */
+#pragma once
+
+#include "sim_world.h"
+
+/* Events. */
+void sim_stream_dial(struct sim_world *world, uint32_t replica, uint32_t number);
+void sim_stream_data(struct sim_world *world, uint32_t replica, uint32_t number, uint32_t packed);
+void sim_stream_ack(struct sim_world *world, uint32_t source, uint32_t replica, uint32_t number,
+		    uint32_t position);
+void sim_stream_closed(struct sim_world *world, uint32_t source, uint32_t replica, uint32_t number);
+void sim_stream_broken(struct sim_world *world, uint32_t replica, uint32_t number);
+void sim_stream_beat(struct sim_world *world, uint32_t source, uint32_t replica, uint32_t number);
+void sim_stream_patience(struct sim_world *world, uint32_t replica, uint32_t number);
+void sim_stream_pump(struct sim_world *world, uint32_t source, uint32_t replica, uint32_t number);
+void sim_stream_apply(struct sim_world *world, uint32_t replica, uint32_t number);
+
+/* Sends what is new in the log of `source` to all that are connected. */
+void sim_stream_pump_all(struct sim_world *world, uint32_t source);
+
+void sim_stream_apply_soon(struct sim_world *world, uint32_t replica);
+
+/* START and STOP of the threads. MariaDB drops its relay logs when both were stopped. */
+void sim_stream_start(struct sim_world *world, uint32_t replica, bool io, bool sql);
+void sim_stream_stop(struct sim_world *world, uint32_t replica, bool io, bool sql);
+
+void sim_stream_server_ended(struct sim_world *world, uint32_t server);
+void sim_stream_server_started(struct sim_world *world, uint32_t server);
