@@ -9,16 +9,28 @@
 #include "cli/table.h"
 #include "cli/view.h"
 
+#define OPTION_MAX_LOSS \
+	{ \
+		.name = "max-loss-s", .kind = OPTION_TEXT, .value = "N", \
+		.help = "bounded: a failover may lose the commits of the last N seconds." \
+	}
+
 const struct option_row options_group_create[] = {
 	{ .name = "policy",
 	  .kind = OPTION_TEXT,
 	  .value = "POLICY",
-	  .help = "lossless (no acknowledged commit is lost) or async. Default: lossless." },
+	  .help = "lossless (no acknowledged commit is lost), bounded or async. Default: "
+		  "lossless." },
+	OPTION_MAX_LOSS,
 	{ 0 },
 };
 
 const struct option_row options_group_set[] = {
-	{ .name = "policy", .kind = OPTION_TEXT, .value = "POLICY", .help = "lossless or async." },
+	{ .name = "policy",
+	  .kind = OPTION_TEXT,
+	  .value = "POLICY",
+	  .help = "lossless, bounded or async." },
+	OPTION_MAX_LOSS,
 	{ .name = "weight",
 	  .kind = OPTION_TEXT,
 	  .value = "SERVER=N",
@@ -37,7 +49,7 @@ const struct option_row options_group_set[] = {
 	{ 0 },
 };
 
-enum { WEIGHT_MAX = 1000 };
+enum { WEIGHT_MAX = 1000, MAX_LOSS_S_MAX = 86400 };
 
 /* Prints the result as JSON, or `line` for people, and lets go of it. */
 static void finish(struct cli *cli, json_t *result, const char *verb, const char *what)
@@ -54,11 +66,26 @@ static void finish(struct cli *cli, json_t *result, const char *verb, const char
 	json_decref(result);
 }
 
-static enum err check_policy(struct cli *cli, const char *policy)
+/* Puts policy and max_loss_s into the body of a call, as far as they are given. */
+static enum err add_policy(struct cli *cli, const struct args *args, json_t *body)
 {
-	if (policy && strcmp(policy, "lossless") != 0 && strcmp(policy, "async") != 0) {
-		return err_set(&cli->err, ERR_USAGE, "--policy: '%s' is none of lossless, async",
-			       policy);
+	const char *policy = args_text(args, "policy");
+	const char *max_loss = args_text(args, "max-loss-s");
+	uint32_t max_loss_s = 0;
+	if (policy && strcmp(policy, "lossless") != 0 && strcmp(policy, "bounded") != 0 &&
+	    strcmp(policy, "async") != 0) {
+		return err_set(&cli->err, ERR_USAGE,
+			       "--policy: '%s' is none of lossless, bounded, async", policy);
+	}
+	if (max_loss && str_parse_u32(str_of(max_loss), 1, MAX_LOSS_S_MAX, &max_loss_s) != ERR_OK) {
+		return err_set(&cli->err, ERR_USAGE, "--max-loss-s: '%s' is no number from 1 to %d",
+			       max_loss, (int)MAX_LOSS_S_MAX);
+	}
+	if (policy) {
+		check(json_object_set_new(body, "policy", json_string(policy)) == 0);
+	}
+	if (max_loss) {
+		check(json_object_set_new(body, "max_loss_s", json_integer(max_loss_s)) == 0);
 	}
 	return ERR_OK;
 }
@@ -88,21 +115,18 @@ enum err cmd_group_create(struct cli *cli, const struct args *args)
 	struct request request;
 	json_t *servers = NULL;
 	json_t *result = NULL;
-	const char *policy = args_text(args, "policy");
-	enum err rc = check_policy(cli, policy);
-	if (rc == ERR_OK) {
-		rc = servers_of(cli, args, 1, &servers);
-	}
+	enum err rc = servers_of(cli, args, 1, &servers);
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	json_t *body = json_pack("{s:s, s:s, s:o}", "group", args->words[0], "policy",
-				 policy ? policy : "lossless", "servers", servers);
+	json_t *body = json_pack("{s:s, s:s, s:o}", "group", args->words[0], "policy", "lossless",
+				 "servers", servers);
 	if (!body) {
 		json_decref(servers);
 		return err_set(&cli->err, ERR_USAGE, "a name is no valid UTF-8");
 	}
-	rc = request_open(cli, args, &request);
+	rc = add_policy(cli, args, body);
+	rc = rc ? rc : request_open(cli, args, &request);
 	if (rc == ERR_OK) {
 		rc = request_call(&request, "POST", "/groups", body, &result);
 	}
@@ -203,16 +227,13 @@ static enum err add_promotable(struct cli *cli, const struct args *args, const c
 /* What is to be set, as the body of the call; a new reference. */
 static enum err settings_of(struct cli *cli, const struct args *args, json_t **ret)
 {
-	const char *policy = args_text(args, "policy");
 	const char *weight;
-	enum err rc = check_policy(cli, policy);
-	if (rc == ERR_OK && args->value_count == 0) {
-		rc = err_set(&cli->err, ERR_USAGE, "group set: nothing to set: see --help");
+	if (args->value_count == 0) {
+		return err_set(&cli->err, ERR_USAGE, "group set: nothing to set: see --help");
 	}
-	if (rc != ERR_OK) {
-		return rc;
-	}
+	json_t *body = json_object();
 	json_t *servers = json_array();
+	enum err rc = add_policy(cli, args, body);
 	for (size_t i = 0; rc == ERR_OK && (weight = args_nth(args, "weight", i)) != NULL; i++) {
 		rc = add_weight(cli, weight, servers);
 	}
@@ -222,21 +243,17 @@ static enum err settings_of(struct cli *cli, const struct args *args, json_t **r
 	if (rc == ERR_OK) {
 		rc = add_promotable(cli, args, "may-promote", false, servers);
 	}
-	if (rc == ERR_OK && !policy && json_array_size(servers) == 0) {
-		rc = err_set(&cli->err, ERR_USAGE, "group set: nothing to set: see --help");
-	}
-	if (rc != ERR_OK) {
-		json_decref(servers);
-		return rc;
-	}
-	json_t *body = json_object();
-	if (policy) {
-		check(json_object_set_new(body, "policy", json_string(policy)) == 0);
-	}
 	if (json_array_size(servers)) {
 		check(json_object_set(body, "servers", servers) == 0);
 	}
+	if (rc == ERR_OK && json_object_size(body) == 0) {
+		rc = err_set(&cli->err, ERR_USAGE, "group set: nothing to set: see --help");
+	}
 	json_decref(servers);
+	if (rc != ERR_OK) {
+		json_decref(body);
+		return rc;
+	}
 	*ret = body;
 	return ERR_OK;
 }

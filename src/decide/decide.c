@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "decide/bound.h"
 #include "decide/health.h"
 #include "decide/promise.h"
 
@@ -31,8 +32,8 @@ static uint32_t future_members(const struct record *record, const struct observa
 	return members;
 }
 
-static void begin_epoch(struct record *record, const struct rule *rule, const struct facts *facts,
-			uint64_t now_us)
+static void begin_epoch(struct record *record, const struct observation *seen,
+			const struct rule *rule, const struct facts *facts, uint64_t now_us)
 {
 	record->epoch++;
 	record->previous = record->primary;
@@ -41,7 +42,9 @@ static void begin_epoch(struct record *record, const struct rule *rule, const st
 		record->ask = ASK_NONE;
 	}
 	/* A server that answers (rule 230) has been through its recovery already. */
+	record->lost_us = 0;
 	if (record->previous != SERVER_NONE) {
+		record->lost_us = bound_lost_us(seen, record->previous);
 		record->servers[record->previous].may_rewind =
 			record->acks > 0 && !(facts->set & FACT_SHUT);
 	}
@@ -85,7 +88,7 @@ static void apply_rule(struct record *record, const struct observation *seen, ui
 	const struct rule *rule = ret->rule;
 	switch (rule->act) {
 	case ACT_NEW_EPOCH:
-		begin_epoch(record, rule, &ret->facts, now_us);
+		begin_epoch(record, seen, rule, &ret->facts, now_us);
 		break;
 	case ACT_ELECT:
 		elect(record, seen, ret->facts.candidate);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "decide/bound.h"
 #include "decide/verdict.h"
 
 const char *election_unfit(const struct record *record, const struct observation *seen,
@@ -100,6 +101,7 @@ struct electorate {
 	uint32_t voided;    /* bit i: server i may have lost what it acknowledged */
 	uint32_t lost;	    /* the primary that was lost; SERVER_NONE when there was none */
 	enum election_patience patience;
+	uint64_t lost_us; /* when the primary was lost, at the latest; 0: not known */
 };
 
 static uint32_t answering_servers(const struct record *record, const struct observation *seen)
@@ -126,7 +128,7 @@ static uint32_t void_members(const struct record *record, const struct observati
 
 static bool loss_is_allowed(const struct record *record)
 {
-	return record->policy == POLICY_ASYNC || record->ask_accept_loss;
+	return record->policy != POLICY_LOSSLESS || record->ask_accept_loss;
 }
 
 static uint32_t count_bits(uint32_t set)
@@ -413,6 +415,23 @@ static void choose(const struct record *record, const struct observation *seen,
 	}
 }
 
+/* Under `bounded` only so much may be lost by itself. The lost primary, fenced, has everything. */
+static void keep_bound(const struct record *record, const struct observation *seen,
+		       const struct electorate *from, struct election *ret)
+{
+	bool bounded = record->policy == POLICY_BOUNDED && !record->ask_accept_loss &&
+		       from->lost != SERVER_NONE && !(from->silenced & (1u << from->lost));
+	uint32_t holder = ret->source != SERVER_NONE ? ret->source : ret->candidate;
+	if (!bounded || holder == SERVER_NONE ||
+	    bound_holds(record, seen, from->lost, holder, from->lost_us, ret->missing,
+			sizeof(ret->missing))) {
+		return;
+	}
+	ret->candidate = SERVER_NONE;
+	ret->source = SERVER_NONE;
+	ret->safe = false;
+}
+
 static void elect(const struct record *record, const struct observation *seen,
 		  const struct electorate *from, struct election *ret)
 {
@@ -423,6 +442,7 @@ static void elect(const struct record *record, const struct observation *seen,
 	ret->complete = is_complete(record, from, ret->missing, sizeof(ret->missing));
 	if (ret->complete) {
 		choose(record, seen, from, ret);
+		keep_bound(record, seen, from, ret);
 	}
 }
 
@@ -435,6 +455,7 @@ void election_hold(const struct record *record, const struct observation *seen,
 		.voided = void_members(record, seen),
 		.lost = record->previous,
 		.patience = patience,
+		.lost_us = record->lost_us,
 	};
 	elect(record, seen, &from, ret);
 }
@@ -449,6 +470,7 @@ void election_rehearse(const struct record *record, const struct observation *se
 		.voided = void_members(record, seen),
 		.lost = record->primary,
 		.patience = ELECTION_PATIENT,
+		.lost_us = bound_lost_us(seen, record->primary),
 	};
 	elect(record, seen, &from, ret);
 }

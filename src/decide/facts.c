@@ -165,6 +165,19 @@ static void heed_hook(const struct observation_hook *hook, uint32_t fact, bool t
 	}
 }
 
+/* Refused before anything is touched: the primary may come back as it was. */
+static bool is_within_bound(const struct record *record, const struct observation *seen, char *text,
+			    size_t text_bytes)
+{
+	if (record->policy != POLICY_BOUNDED) {
+		return true;
+	}
+	struct election election;
+	election_rehearse(record, seen, &election);
+	(void)snprintf(text, text_bytes, "%.*s", (int)text_bytes - 1, election.missing);
+	return election.candidate != SERVER_NONE;
+}
+
 static void find_failover_facts(const struct record *record, const struct observation *seen,
 				const struct decide_options *options, uint64_t now_us,
 				struct facts *ret)
@@ -176,7 +189,11 @@ static void find_failover_facts(const struct record *record, const struct observ
 		ret->set |= FACT_ORDERED | FACT_MAY_FAIL_OVER;
 	} else {
 		char held[sizeof(ret->missing)];
-		if (cooldown_is_over(record, options, now_us, held, sizeof(held))) {
+		bool may = cooldown_is_over(record, options, now_us, held, sizeof(held));
+		if (may && called_for && !(ret->set & FACT_SHUT)) {
+			may = is_within_bound(record, seen, held, sizeof(held));
+		}
+		if (may) {
 			heed_hook(&seen->hooks.failover, FACT_MAY_FAIL_OVER, called_for, ret);
 		} else if (called_for) {
 			missing(ret, held);

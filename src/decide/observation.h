@@ -178,10 +178,20 @@ struct observation_hooks {
 	bool before_runs; /* what has to end before a new primary opens is at work; it has a time limit */
 };
 
+/* What the primary had at an earlier moment: a server that has it has all that was committed before that. */
+enum { OBSERVATION_MARKS_MAX = 8 };
+struct observation_mark {
+	uint64_t begun_us;
+	struct gtid_set executed;
+};
+
 struct observation {
 	uint64_t
 		started_us; /* since when the observer has watched without a gap; older evidence is void */
 	struct observation_server servers[SERVERS_MAX]; /* same index as record.servers */
+	uint32_t marks_of;				/* whose they are: an index */
+	uint32_t mark_count;
+	struct observation_mark marks[OBSERVATION_MARKS_MAX]; /* newest first, some time apart */
 	struct observation_routes routes;
 	struct observation_hooks hooks;
 };
@@ -189,6 +199,10 @@ struct observation {
 /* A deep copy; `to` is overwritten, and released by observation_fini(). */
 void observation_copy(struct observation *to, const struct observation *from);
 void observation_fini(struct observation *seen);
+
+/* Notes what server `server`, the primary, has, unless the newest mark is less than apart_us old. Marks of another
+ * server are dropped. */
+void observation_mark(struct observation *seen, uint32_t server, uint64_t apart_us);
 
 /* Answers now: a status that was read in the present watch. false for SERVER_NONE too. */
 bool observation_answers(const struct observation *seen, uint32_t server);

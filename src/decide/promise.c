@@ -114,7 +114,7 @@ const char *promise_update(struct record *record, const struct observation *seen
 		record->clients_none_since_us = 0;
 		return NULL;
 	}
-	if (record->policy == POLICY_ASYNC) {
+	if (record->policy != POLICY_LOSSLESS) {
 		if (record->acks == 0 && record->sync_set == 0) {
 			return NULL;
 		}

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const char *const policy_names[POLICY_COUNT_] = { "async", "lossless" };
+static const char *const policy_names[POLICY_COUNT_] = { "async", "lossless", "bounded" };
 static const char *const state_names[GROUP_STATE_COUNT_] = { "forming",	 "steady",  "revoking",
 							     "refused",	 "opening", "draining",
 							     "freezing", "undoing" };

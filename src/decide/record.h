@@ -16,6 +16,7 @@ enum { SERVER_NONE = SERVERS_MAX, FAILOVERS_KEPT = 10 };
 enum policy {
 	POLICY_ASYNC,	 /* a failover may lose what no replica received; it is named by GTID */
 	POLICY_LOSSLESS, /* no failover unless every acknowledged commit is proven to be there */
+	POLICY_BOUNDED, /* as async, but by itself only what was committed in the last max_loss_s is lost */
 	POLICY_COUNT_
 };
 
@@ -57,8 +58,9 @@ struct record_server {
 struct record {
 	char group[NAME_BYTES_MAX];
 	enum policy policy;
-	bool paused;	  /* no automatic failover */
-	uint64_t version; /* grows with each change that has to be stored */
+	uint32_t max_loss_s; /* POLICY_BOUNDED */
+	bool paused;	     /* no automatic failover */
+	uint64_t version;    /* grows with each change that has to be stored */
 	uint64_t epoch;
 	enum group_state state;
 	uint32_t primary;  /* index; SERVER_NONE while there is none */
@@ -78,6 +80,7 @@ struct record {
 	struct record_server servers[SERVERS_MAX];
 
 	/* Not stored: set anew when the record is loaded. */
+	uint64_t lost_us; /* when the primary before was lost, at the latest; 0: not known */
 	uint64_t stage; /* grows with each change of state: results of steps belong to one stage */
 	uint64_t state_since_us;
 	uint64_t

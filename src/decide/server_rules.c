@@ -108,7 +108,7 @@ static bool is_covered(const struct record *record, const struct observation *se
 
 static uint32_t group_facts(const struct record *record)
 {
-	if (record->policy == POLICY_ASYNC) {
+	if (record->policy != POLICY_LOSSLESS) {
 		return GROUP_IS_ASYNC;
 	}
 	return record->acks > 0 ? GROUP_PROMISED : GROUP_ALONE;

@@ -25,8 +25,8 @@ enum server_fact {
 	SERVER_REPLICATING = 1u << 14, /* some replication thread runs */
 	GROUP_PROMISED = 1u << 15,     /* lossless, and acks > 0 is on the record */
 	GROUP_ALONE = 1u << 16,	       /* lossless, and acks = 0 is on the record */
-	GROUP_IS_ASYNC = 1u << 17,
-	GROUP_COVERED = 1u << 18, /* another member has received all, since this one died */
+	GROUP_IS_ASYNC = 1u << 17,     /* async or bounded: nobody acknowledges */
+	GROUP_COVERED = 1u << 18,      /* another member has received all, since this one died */
 	/* Nothing is being applied that the primary lacks: a change of source drops nothing that anybody misses. */
 	SERVER_SETTLED = 1u << 19,
 	SERVER_FACT_COUNT_ = 20

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "manager/foresee_json.h"
+#include "manager/plan.h"
 #include "manager/record_json.h"
 #include "os/thread.h"
 
@@ -358,14 +359,7 @@ enum err call_set(struct manager_core *core, struct call *call, json_t **ret, st
 	struct record next;
 	record_init(&next);
 	record_copy(&next, &group->record);
-	const char *policy = json_string_value(json_object_get(call->params, "policy"));
-	if (policy && strcmp(policy, policy_name(POLICY_ASYNC)) == 0) {
-		next.policy = POLICY_ASYNC;
-	} else if (policy && strcmp(policy, policy_name(POLICY_LOSSLESS)) == 0) {
-		next.policy = POLICY_LOSSLESS;
-	} else if (policy) {
-		rc = err_set(err, ERR_USAGE, "policy '%.32s' is none of lossless, async", policy);
-	}
+	rc = plan_read_policy(call->params, &next, err);
 	size_t i;
 	json_t *row;
 	json_array_foreach(json_object_get(call->params, "servers"), i, row)

@@ -113,7 +113,7 @@ static void list_changes(const struct record *plan, const struct plan_look *look
 				json_sprintf("%s: commits wait for an acknowledgement (semi-sync)",
 					     name));
 		}
-		if (plan->policy == POLICY_ASYNC && status->semisync.source_enabled) {
+		if (plan->policy != POLICY_LOSSLESS && status->semisync.source_enabled) {
 			(void)json_array_append_new(
 				changes,
 				json_sprintf("%s: commits wait no longer (semi-sync off)", name));

@@ -125,9 +125,13 @@ static json_t *readiness_json(const struct group *group)
 	if (!winner) {
 		(void)json_array_append_new(blocked, json_string(election.missing));
 	}
-	const char *loss = record->policy == POLICY_LOSSLESS
-				   ? "nothing acknowledged"
-				   : "what no replica has received by then";
+	char loss[64] = "nothing acknowledged";
+	if (record->policy == POLICY_BOUNDED) {
+		(void)snprintf(loss, sizeof(loss), "at most what was committed in the last %u s",
+			       record->max_loss_s);
+	} else if (record->policy == POLICY_ASYNC) {
+		(void)snprintf(loss, sizeof(loss), "what no replica has received by then");
+	}
 	if (winner) {
 		(void)snprintf(text, sizeof(text), "%s would take over%s%s, %s would be lost%s",
 			       winner, source ? " with what it lacks from " : "",
@@ -206,14 +210,14 @@ enum err call_status(struct manager_core *core, struct call *call, json_t **ret,
 	const char *primary =
 		record->primary == SERVER_NONE ? NULL : record->servers[record->primary].name;
 	*ret = json_pack(
-		"{s:s, s:s, s:I, s:s, s:o, s:s?, s:b, s:b, s:o, s:o, s:i, s:o, s:o, s:o, s:o}",
-		"group", record->group, "policy", policy_name(record->policy), "epoch",
-		(json_int_t)record->epoch, "state", group_state_name(record->state), "state_text",
-		state_text(group), "primary", primary, "paused", (int)record->paused, "healthy",
-		(int)healthy, "why_not_healthy", lines_to_json(buf_str(&missing)), "sync_set",
-		names_json(record, record->sync_set), "acks", (int)record->acks, "servers", servers,
-		"readiness", readiness_json(group), "last_failover", last_report(group), "proxy",
-		proxy_json(core, group));
+		"{s:s, s:s, s:i, s:I, s:s, s:o, s:s?, s:b, s:b, s:o, s:o, s:i, s:o, s:o, s:o, s:o}",
+		"group", record->group, "policy", policy_name(record->policy), "max_loss_s",
+		(int)record->max_loss_s, "epoch", (json_int_t)record->epoch, "state",
+		group_state_name(record->state), "state_text", state_text(group), "primary",
+		primary, "paused", (int)record->paused, "healthy", (int)healthy, "why_not_healthy",
+		lines_to_json(buf_str(&missing)), "sync_set", names_json(record, record->sync_set),
+		"acks", (int)record->acks, "servers", servers, "readiness", readiness_json(group),
+		"last_failover", last_report(group), "proxy", proxy_json(core, group));
 	buf_fini(&missing);
 	return *ret ? ERR_OK : err_set(err, ERR_FAILED, "the status can't be written as JSON");
 }

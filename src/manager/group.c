@@ -134,6 +134,7 @@ struct group *group_free(struct group *group)
 			group->members[i].peer = peer_unref(group->members[i].peer);
 		}
 	}
+	observation_fini(&group->seen);
 	reap_goodbyes(group, true);
 	check(list_is_empty(&group->waiters));
 	list_remove(&group->list);
@@ -162,6 +163,7 @@ void group_set_servers(struct group *group, const struct record *record,
 	record_copy(&old_record, &group->record);
 	memset(group->members, 0, sizeof(group->members));
 	memset(group->seen.servers, 0, sizeof(group->seen.servers));
+	group->seen.mark_count = 0; /* of an index that may be another server's now */
 	uint64_t since_us = group->record.state_since_us;
 	uint64_t stage = group->record.stage;
 	record_copy(&group->record, record);
@@ -255,6 +257,16 @@ static void take_status(struct observation_server *seen, struct server_status *s
 	*status = old;
 }
 
+/* How far behind a replica was when the primary was lost is told by what the primary had at some moments before. */
+static void mark_primary(struct group *group, uint32_t server)
+{
+	const struct record *record = &group->record;
+	if (server == record->primary && record->policy == POLICY_BOUNDED) {
+		observation_mark(&group->seen, server,
+				 (uint64_t)record->max_loss_s * US_PER_S / OBSERVATION_MARKS_MAX);
+	}
+}
+
 void group_take_sighting(struct group *group, const struct turn_context *context, uint32_t server,
 			 struct sighting *sighting)
 {
@@ -278,6 +290,7 @@ void group_take_sighting(struct group *group, const struct turn_context *context
 	seen->stream_us = sighting->stream_us;
 	if (sighting->has_status) {
 		take_status(seen, &sighting->status, sighting->contact_us, sighting->answered_us);
+		mark_primary(group, server);
 	}
 	if (seen->misses == 0) {
 		member->trouble_us = 0;
@@ -321,6 +334,7 @@ void group_take_outcome(struct group *group, const struct turn_context *context,
 		seen->contact_us = outcome->status_us;
 		seen->answered_us = outcome->ended_us;
 		take_status(seen, &outcome->status, outcome->status_us, outcome->ended_us);
+		mark_primary(group, server);
 	}
 	if (outcome->rc != ERR_OK) {
 		step_failed(group, context, server, outcome);

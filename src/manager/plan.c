@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "db/server.h"
 
+enum { MAX_LOSS_S = 86400 };
+
 void plan_look_fini(struct plan_look *look)
 {
 	look->conn = conn_close(look->conn);
@@ -71,10 +73,38 @@ enum err plan_read_rows(const json_t *params, struct record *plan, struct err_ct
 	return ERR_OK;
 }
 
+enum err plan_read_policy(const json_t *params, struct record *record, struct err_ctx *err)
+{
+	const char *word = json_string_value(json_object_get(params, "policy"));
+	const json_t *max_loss = json_object_get(params, "max_loss_s");
+	json_int_t max_loss_s = json_integer_value(max_loss);
+	enum policy policy = 0;
+	while (word && policy < POLICY_COUNT_ && strcmp(word, policy_name(policy)) != 0) {
+		policy++;
+	}
+	if (policy == POLICY_COUNT_) {
+		return err_set(err, ERR_USAGE, "policy '%.32s' is none of lossless, bounded, async",
+			       word);
+	}
+	if (max_loss && (!json_is_integer(max_loss) || max_loss_s < 1 || max_loss_s > MAX_LOSS_S)) {
+		return err_set(err, ERR_USAGE, "max_loss_s: a number from 1 to %d is needed",
+			       MAX_LOSS_S);
+	}
+	record->policy = word ? policy : record->policy;
+	if (max_loss && record->policy != POLICY_BOUNDED) {
+		return err_set(err, ERR_USAGE, "max_loss_s goes with policy bounded");
+	}
+	record->max_loss_s = max_loss ? (uint32_t)max_loss_s : record->max_loss_s;
+	if (record->policy == POLICY_BOUNDED && record->max_loss_s == 0) {
+		return err_set(err, ERR_USAGE,
+			       "policy bounded needs max_loss_s: how much a failover may lose");
+	}
+	return ERR_OK;
+}
+
 enum err plan_read_head(const json_t *params, struct record *plan, struct err_ctx *err)
 {
 	const char *name = json_string_value(json_object_get(params, "group"));
-	const char *policy = json_string_value(json_object_get(params, "policy"));
 	if (!name || !name[0] ||
 	    str_copy(str_of(name), plan->group, sizeof(plan->group)) != ERR_OK) {
 		return err_set(err, ERR_USAGE, "a group needs a name of at most %d characters",
@@ -84,12 +114,7 @@ enum err plan_read_head(const json_t *params, struct record *plan, struct err_ct
 		return err_set(err, ERR_USAGE, "a group's name has no '/'");
 	}
 	plan->policy = POLICY_LOSSLESS;
-	if (policy && strcmp(policy, "async") == 0) {
-		plan->policy = POLICY_ASYNC;
-	} else if (policy && strcmp(policy, "lossless") != 0) {
-		return err_set(err, ERR_USAGE, "policy '%.32s' is none of lossless, async", policy);
-	}
-	return ERR_OK;
+	return plan_read_policy(params, plan, err);
 }
 
 /* The first finding that stands in the way, as one line that says what to do. */

@@ -29,7 +29,11 @@ MUST_CHECK enum err plan_add_row(struct record *plan, const struct record_server
 /* Adds all of the parameters' `servers`. */
 MUST_CHECK enum err plan_read_rows(const json_t *params, struct record *plan, struct err_ctx *err);
 
-/* Reads the parameters' `group` and `policy`. */
+/* Reads the parameters' `policy` and `max_loss_s` where they are there. ERR_USAGE. */
+MUST_CHECK enum err plan_read_policy(const json_t *params, struct record *record,
+				     struct err_ctx *err);
+
+/* Reads the parameters' `group` and policy. */
 MUST_CHECK enum err plan_read_head(const json_t *params, struct record *plan, struct err_ctx *err);
 
 /* Connects, checks privileges and configuration, reads the status. notes: an array that gets what is worth a warning.

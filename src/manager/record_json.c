@@ -89,7 +89,7 @@ json_t *record_to_json(const struct record *record, const struct record_moment *
 	}
 	return json_pack(
 		"{s:i, s:s, s:s, s:b, s:I, s:I, s:s, s:o, s:o, s:o, s:i, s:o, s:s, s:o, s:b, s:o, "
-		"s:b, s:o}",
+		"s:b, s:i, s:o}",
 		"format", RECORD_FORMAT, "group", record->group, "policy",
 		policy_name(record->policy), "paused", record->paused, "version",
 		(json_int_t)record->version, "epoch", (json_int_t)record->epoch, "state",
@@ -99,7 +99,7 @@ json_t *record_to_json(const struct record *record, const struct record_moment *
 		gtid_to_json(&record->base), "ask", ask_name(record->ask), "ask_server",
 		name_to_json(record, record->ask_server), "ask_accept_loss",
 		record->ask_accept_loss, "failovers_us", failovers_to_json(record, now), "cooling",
-		record->cooling, "servers", servers);
+		record->cooling, "max_loss_s", (int)record->max_loss_s, "servers", servers);
 }
 
 static enum err read_text(const json_t *json, const char *key, char *to, size_t bytes,
@@ -259,6 +259,7 @@ static enum err read_failovers(const json_t *json, const struct record_moment *n
 	}
 	ret->failover_count = (uint32_t)json_array_size(times);
 	ret->cooling = json_is_true(json_object_get(json, "cooling"));
+	ret->max_loss_s = (uint32_t)json_integer_value(json_object_get(json, "max_loss_s"));
 	return ERR_OK;
 }
 

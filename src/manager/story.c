@@ -7,7 +7,7 @@ static void note_loss(struct group *group, const struct record *next)
 {
 	struct report *report = &group->report;
 	const struct record *record = &group->record;
-	report->loss_possible = record->policy == POLICY_ASYNC || record->ask_accept_loss;
+	report->loss_possible = record->policy != POLICY_LOSSLESS || record->ask_accept_loss;
 	if (next->previous == SERVER_NONE) {
 		return;
 	}

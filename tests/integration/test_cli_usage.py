@@ -21,7 +21,7 @@ from cli_node import one_line, run_muster
         (["status", "a", "b"], "'b' is one argument too many"),
         (["group", "create", "a"], "group create: too few arguments"),
         (["group", "create", "a", "s1=h:x"], "'s1=h:x' is no SERVER=HOST:PORT"),
-        (["group", "create", "a", "s1=h", "--policy", "safe"], "none of lossless, async"),
+        (["group", "create", "a", "s1=h", "--policy", "safe"], "none of lossless, bounded, async"),
         (["group", "set", "a"], "nothing to set"),
         (["--json", "status"], "options stand behind the command"),
         (["run", "extra"], "'extra' is one argument too many"),

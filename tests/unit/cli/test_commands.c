@@ -211,7 +211,7 @@ static void test_usage(void **state)
 		{ "group create g s1=[::1:3306",
 		  "muster: 's1=[::1:3306' is no SERVER=HOST:PORT with a port from 1 to 65535\n" },
 		{ "group create g s1=h --policy safe",
-		  "muster: --policy: 'safe' is none of lossless, async\n" },
+		  "muster: --policy: 'safe' is none of lossless, bounded, async\n" },
 		{ "group adopt g :1",
 		  "muster: ':1' is no HOST:PORT with a port from 1 to 65535\n" },
 		{ "group add a", "muster: 'a' is no SERVER=HOST:PORT\n" },

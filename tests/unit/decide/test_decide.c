@@ -755,6 +755,7 @@ int main(void)
 		cmocka_unit_test(test_every_rule_has_a_scenario),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	failed += scenarios_bounded();
 	failed += scenarios_feed();
 	failed += scenarios_limits();
 	failed += scenarios_restart();

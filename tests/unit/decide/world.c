@@ -47,6 +47,7 @@ void world_init(struct world *world, enum policy policy, uint32_t count)
 	struct record *record = &world->record;
 	(void)snprintf(record->group, sizeof(record->group), "g");
 	record->policy = policy;
+	record->max_loss_s = policy == POLICY_BOUNDED ? 30 : 0;
 	record->epoch = 1;
 	record->version = 1;
 	record->ask_server = 0;
@@ -71,10 +72,7 @@ void world_init(struct world *world, enum policy policy, uint32_t count)
 
 void world_fini(struct world *world)
 {
-	for (uint32_t i = 0; i < SERVERS_MAX; i++) {
-		gtid_set_fini(&world->seen.servers[i].status.executed);
-		gtid_set_fini(&world->seen.servers[i].status.received);
-	}
+	observation_fini(&world->seen);
 	record_fini(&world->record);
 }
 
@@ -149,6 +147,9 @@ static void look(struct world *world, uint32_t i)
 	one->answered_us = world->now_us;
 	one->status_us = world->now_us;
 	one->status_end_us = world->now_us;
+	if (i == world->record.primary && world->record.policy == POLICY_BOUNDED) {
+		observation_mark(&world->seen, i, (uint64_t)world->record.max_loss_s * 125000);
+	}
 }
 
 /* The probe writes on the primary of a steady group alone; what it found last stays. */

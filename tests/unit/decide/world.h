@@ -47,6 +47,7 @@ void world_commit(struct world *world, uint32_t server, uint64_t number, uint32_
 bool world_has_seen_rule(uint32_t id);
 
 /* The scenarios of the other files, each a group of tests; returns how many failed. */
+int scenarios_bounded(void);
 int scenarios_feed(void);
 int scenarios_limits(void);
 int scenarios_restart(void);
