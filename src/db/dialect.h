@@ -59,8 +59,16 @@ struct dialect {
 	const char *start_receiver_sql;
 	const char *reset_sql; /* forget the source */
 	const char *replica_status_sql;
-	const char *replicas_sql;  /* as the primary knows them; columns Server_id, Host, Port */
-	const char *accounts_sql;  /* user, host, plugin, authentication string, locked */
+	const char *replicas_sql; /* as the primary knows them; columns Server_id, Host, Port */
+	const char *accounts_sql; /* user, host, plugin, authentication string, locked */
+	const char *
+		heartbeat_table_sql; /* makes schema and table of the heartbeat, unless read-only */
+	/* Who holds a global lock: one row with id, user, host, time. Tried in order; one that the server
+	 * refuses tells nothing. NULL at the end. */
+	const char *holder_sql[2];
+	const char *holder_unknown; /* why nobody is named */
+	const char *disk_full_sql; /* a row when the server said lately that a disk is full; NULL */
+	const char *side_door_sql; /* host, port: a listener for administrators; port 0: none */
 	const char *identified_by; /* between account and password in CREATE USER */
 	const char *replication_privileges;
 	const char *tables_privilege;	/* what the manager reads: ON this TO account */

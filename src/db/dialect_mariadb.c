@@ -39,12 +39,42 @@ static const struct dialect_privilege privileges[] = {
 	{ NULL, NULL },
 };
 
-static const char *const more_grants[] = { NULL };
+static const char *const more_grants[] = {
+	"SELECT, INSERT, UPDATE, CREATE ON muster.*", /* the heartbeat */
+	NULL,
+};
+
+/* Whoever has READ_ONLY ADMIN may create on a read-only server, so the statement looks by itself. */
+static const char heartbeat_table_sql[] =
+	"BEGIN NOT ATOMIC IF CONCAT(@@global.read_only) IN ('0','OFF') THEN"
+	" CREATE DATABASE IF NOT EXISTS muster;"
+	" CREATE TABLE IF NOT EXISTS muster.heartbeat ("
+	"group_name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,"
+	" epoch BIGINT UNSIGNED NOT NULL, server_id INT UNSIGNED NOT NULL,"
+	" beat BIGINT UNSIGNED NOT NULL, written DATETIME(6) NOT NULL) ENGINE=InnoDB; END IF; END";
+
+/* The lock's owner is in a plugin that is seldom loaded, and in a schema that is off by default. */
+#define HOLDER_SQL \
+	"SELECT p.ID AS id, p.USER AS user, SUBSTRING_INDEX(p.HOST, ':', 1) AS host, p.TIME AS " \
+	"time" \
+	" FROM information_schema.PROCESSLIST AS p"
+static const char holder_plugin_sql[] =
+	HOLDER_SQL " JOIN information_schema.METADATA_LOCK_INFO AS l ON l.THREAD_ID=p.ID"
+		   " WHERE l.LOCK_TYPE='Backup lock' AND l.LOCK_MODE NOT IN"
+		   " ('MDL_BACKUP_DML', 'MDL_BACKUP_TRANS_DML', 'MDL_BACKUP_SYS_DML',"
+		   " 'MDL_BACKUP_COMMIT', 'MDL_BACKUP_DDL', 'MDL_BACKUP_ALTER_COPY')"
+		   " AND p.STATE NOT LIKE 'Waiting for backup lock%' ORDER BY p.TIME DESC LIMIT 1";
+static const char holder_schema_sql[] = HOLDER_SQL
+	" JOIN performance_schema.threads AS t ON t.PROCESSLIST_ID=p.ID"
+	" JOIN performance_schema.metadata_locks AS l ON l.OWNER_THREAD_ID=t.THREAD_ID"
+	" WHERE l.OBJECT_TYPE='BACKUP' AND l.LOCK_STATUS='GRANTED' AND l.LOCK_DURATION='EXPLICIT'"
+	" ORDER BY p.TIME DESC LIMIT 1";
 
 enum { SET_VARIABLES, SET_REPLICA, SET_COUNTERS, SET_COUNT_ };
 
 static const char status_sql[] =
-	"SELECT @@version, @@server_id, @@global.read_only, @@log_bin, @@log_slave_updates,"
+	"SELECT @@version, @@server_id, @@max_connections, @@global.read_only, @@log_bin, "
+	"@@log_slave_updates,"
 	" @@global.gtid_strict_mode AS gtid_strict, @@gtid_binlog_state, @@gtid_slave_pos,"
 	" @@rpl_semi_sync_master_enabled AS source_enabled,"
 	" @@rpl_semi_sync_master_timeout AS source_timeout,"
@@ -64,6 +94,7 @@ static enum err read_variables(struct rows *rows, struct server_status *ret, str
 	}
 	status_read_version(rows, ret);
 	ret->server_id = (uint32_t)rows_get_u64(rows, "@@server_id", 0);
+	ret->sessions_max = (uint32_t)rows_get_u64(rows, "@@max_connections", 0);
 	struct str text;
 	(void)rows_get(rows, "@@global.read_only", &text);
 	/* 12.0 has more words for on than one. */
@@ -330,6 +361,11 @@ const struct dialect dialect_mariadb = {
 		" JSON_VALUE(Priv, '$.authentication_string'),"
 		" JSON_VALUE(Priv, '$.account_locked') FROM mysql.global_priv"
 		" WHERE JSON_VALUE(Priv, '$.is_role') IS NULL OR NOT JSON_VALUE(Priv, '$.is_role')",
+	.heartbeat_table_sql = heartbeat_table_sql,
+	.holder_sql = { holder_plugin_sql, holder_schema_sql },
+	.holder_unknown = "who holds it is not known: INSTALL SONAME 'metadata_lock_info' tells",
+	.disk_full_sql = NULL, /* the process list says so */
+	.side_door_sql = "SELECT '' AS host, @@extra_port AS port",
 	.identified_by = "IDENTIFIED BY",
 	.replication_privileges = "REPLICATION SLAVE",
 	.tables_privilege = "SELECT ON mysql.*",

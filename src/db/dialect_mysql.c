@@ -37,6 +37,7 @@ static const struct dialect_privilege privileges[] = {
 	{ "SYSTEM_USER", "end sessions of administrators when fencing" },
 	{ "REPLICATION CLIENT", "read the replication status" },
 	{ "REPLICATION SLAVE", "list the replicas" },
+	{ "SERVICE_CONNECTION_ADMIN", "log in at admin_port when connections are used up" },
 	{ "BINLOG_ADMIN", "purge binary logs" },
 	{ "BACKUP_ADMIN", "be the donor of a clone" },
 	{ "CLONE_ADMIN", "receive a clone" },
@@ -48,8 +49,30 @@ static const struct dialect_privilege privileges[] = {
 static const char *const more_grants[] = {
 	"INSERT ON mysql.plugin", /* loads the semi-sync plugins */
 	"SELECT ON performance_schema.*",
+	"SELECT, INSERT, UPDATE, CREATE ON muster.*", /* the heartbeat */
 	NULL,
 };
+
+/* super_read_only stops everybody. */
+static const char heartbeat_table_sql[] =
+	"CREATE DATABASE IF NOT EXISTS muster;"
+	"CREATE TABLE IF NOT EXISTS muster.heartbeat ("
+	"group_name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,"
+	" epoch BIGINT UNSIGNED NOT NULL, server_id INT UNSIGNED NOT NULL,"
+	" beat BIGINT UNSIGNED NOT NULL, written DATETIME(6) NOT NULL) ENGINE=InnoDB";
+
+static const char holder_sql[] =
+	"SELECT t.PROCESSLIST_ID AS id, t.PROCESSLIST_USER AS user, t.PROCESSLIST_HOST AS host,"
+	" t.PROCESSLIST_TIME AS time FROM performance_schema.metadata_locks AS l"
+	" JOIN performance_schema.threads AS t ON t.THREAD_ID=l.OWNER_THREAD_ID"
+	" WHERE l.OBJECT_TYPE IN ('GLOBAL', 'COMMIT') AND l.LOCK_TYPE='SHARED'"
+	" AND l.LOCK_DURATION='EXPLICIT' AND l.LOCK_STATUS='GRANTED'"
+	" ORDER BY t.PROCESSLIST_TIME DESC LIMIT 1";
+
+/* The process list has no word for it. The message comes again after ten minutes of waiting. */
+static const char disk_full_sql[] =
+	"SELECT 1 FROM performance_schema.error_log WHERE LOGGED>NOW(6) - INTERVAL 11 MINUTE"
+	" AND DATA LIKE '%isk is full writing%' LIMIT 1";
 
 enum { SET_VARIABLES, SET_REPLICA, SET_COUNTERS, SET_STREAM, SET_COUNT_ };
 
@@ -60,7 +83,7 @@ static bool has_replica_variables(const struct conn *conn)
 
 static void status_sql(struct conn *conn, struct buf *sql)
 {
-	buf_add_text(sql, "SELECT @@version, @@server_id, @@server_uuid,"
+	buf_add_text(sql, "SELECT @@version, @@server_id, @@max_connections, @@server_uuid,"
 			  " @@global.read_only OR @@global.super_read_only AS read_only_any,"
 			  " @@log_bin, @@global.gtid_mode AS gtid_mode,"
 			  " @@global.enforce_gtid_consistency AS gtid_strict,"
@@ -86,6 +109,7 @@ static enum err read_variables(struct rows *rows, struct server_status *ret, str
 	status_read_version(rows, ret);
 	status_read_text(rows, "@@server_uuid", ret->server_uuid, sizeof(ret->server_uuid));
 	ret->server_id = (uint32_t)rows_get_u64(rows, "@@server_id", 0);
+	ret->sessions_max = (uint32_t)rows_get_u64(rows, "@@max_connections", 0);
 	ret->read_only = rows_get_bool(rows, "read_only_any");
 	ret->log_bin = rows_get_bool(rows, "@@log_bin");
 	ret->log_replica_updates = rows_get_bool(rows, "log_updates");
@@ -259,6 +283,13 @@ const struct dialect dialect_mysql = {
 	.replicas_sql = "SHOW REPLICAS",
 	.accounts_sql = "SELECT User, Host, plugin, authentication_string, account_locked"
 			" FROM mysql.user",
+	.heartbeat_table_sql = heartbeat_table_sql,
+	.holder_sql = { holder_sql, NULL },
+	.holder_unknown = "who holds it is not known: performance_schema does not tell",
+	.disk_full_sql = disk_full_sql,
+	/* The port has a value even where nobody listens: it is the address that switches it on. */
+	.side_door_sql = "SELECT COALESCE(@@admin_address, '') AS host,"
+			 " IF(COALESCE(@@admin_address, '')='', 0, @@admin_port) AS port",
 	.identified_by = "IDENTIFIED WITH caching_sha2_password BY",
 	.replication_privileges = "REPLICATION SLAVE",
 	.tables_privilege = "SELECT ON mysql.*",

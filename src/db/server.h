@@ -40,6 +40,15 @@ void server_status_copy(struct server_status *to, const struct server_status *fr
 MUST_CHECK enum err server_probe(struct conn *conn, uint64_t deadline_us, bool *ret_read_only,
 				 struct err_ctx *err);
 
+/* The listener for administrators, which lets one in when all connections are used up: MariaDB's extra_port,
+ * MySQL's admin_address. port 0: it has none. host "": where one is connected to. */
+struct server_side_door {
+	char host[HOST_BYTES_MAX];
+	uint16_t port;
+};
+MUST_CHECK enum err server_find_side_door(struct conn *conn, uint64_t deadline_us,
+					  struct server_side_door *ret, struct err_ctx *err);
+
 /* Servers around this one: its source, and its replicas as it knows them. */
 struct server_neighbour {
 	char host[HOST_BYTES_MAX];

@@ -106,3 +106,36 @@ enum err server_discover(struct conn *conn, uint64_t deadline_us, struct server_
 	}
 	return rc;
 }
+
+/* An address of MySQL's that stands for all of its host's addresses. */
+static bool is_any_address(struct str host)
+{
+	return host.len == 0 || str_equal(host, STR("*")) || str_equal(host, STR("0.0.0.0")) ||
+	       str_equal(host, STR("::"));
+}
+
+enum err server_find_side_door(struct conn *conn, uint64_t deadline_us,
+			       struct server_side_door *ret, struct err_ctx *err)
+{
+	const struct dialect *dialect = NULL;
+	CLEANUP(rows_freep) struct rows *rows = NULL;
+	enum err rc = server_dialect(conn, &dialect, err);
+	if (rc == ERR_OK) {
+		rc = conn_query(conn, str_of(dialect->side_door_sql), deadline_us, &rows, err);
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	struct str host;
+	*ret = (struct server_side_door){ .port = 0 };
+	if (!rows_next(rows)) {
+		return ERR_OK;
+	}
+	(void)rows_get(rows, "host", &host);
+	if (!is_any_address(host) && str_copy(host, ret->host, sizeof(ret->host)) != ERR_OK) {
+		return ERR_OK;
+	}
+	uint64_t port = rows_get_u64(rows, "port", 0);
+	ret->port = port <= UINT16_MAX ? (uint16_t)port : 0;
+	return ERR_OK;
+}

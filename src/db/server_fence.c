@@ -2,6 +2,7 @@
 #include "db/server.h"
 
 #include "base/mem.h"
+#include "db/heartbeat.h"
 #include "db/server_internal.h"
 
 enum {
@@ -25,6 +26,11 @@ static bool is_client(const struct rows *rows, const struct spared *spared)
 	uint64_t id = rows_get_u64(rows, "Id", 0);
 	struct str user;
 	struct str command;
+	struct str statement;
+	/* A write of the manager's own probe is like a client's: it must not go through after the fence. */
+	if (rows_get(rows, "Info", &statement) && heartbeat_is_write(statement)) {
+		return true;
+	}
 	(void)rows_get(rows, "User", &user);
 	(void)rows_get(rows, "Command", &command);
 	if (id == spared->id_first || id == spared->id_second || str_equal(user, spared->user)) {

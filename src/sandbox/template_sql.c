@@ -23,13 +23,17 @@ struct account_grant {
 #define MYSQL_MANAGER \
 	"RELOAD, PROCESS, REPLICATION CLIENT, REPLICATION SLAVE, REPLICATION_SLAVE_ADMIN, " \
 	"SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN, SYSTEM_USER, BINLOG_ADMIN, BACKUP_ADMIN, " \
-	"CLONE_ADMIN"
+	"CLONE_ADMIN, SERVICE_CONNECTION_ADMIN"
+
+#define HEARTBEAT_GRANT "SELECT, INSERT, UPDATE, CREATE"
 
 static const struct account_grant mariadb_grants[] = {
 	{ SANDBOX_MANAGER, "127.0.0.1", MARIADB_MANAGER, "*.*", "" },
 	{ SANDBOX_MANAGER, "127.0.0.1", "SELECT", "mysql.*", "" },
+	{ SANDBOX_MANAGER, "127.0.0.1", HEARTBEAT_GRANT, "muster.*", "" },
 	{ SANDBOX_MANAGER, "localhost", MARIADB_MANAGER, "*.*", "" },
 	{ SANDBOX_MANAGER, "localhost", "SELECT", "mysql.*", "" },
+	{ SANDBOX_MANAGER, "localhost", HEARTBEAT_GRANT, "muster.*", "" },
 	{ SANDBOX_REPLICATION, "127.0.0.1", "REPLICATION SLAVE", "*.*", "" },
 	{ SANDBOX_APPLICATION, "%", APP_COMMON ", DELETE HISTORY, BINLOG MONITOR, SLAVE MONITOR",
 	  "*.*", " WITH GRANT OPTION" },
@@ -38,10 +42,12 @@ static const struct account_grant mariadb_grants[] = {
 static const struct account_grant mysql_grants[] = {
 	{ SANDBOX_MANAGER, "127.0.0.1", MYSQL_MANAGER, "*.*", "" },
 	{ SANDBOX_MANAGER, "127.0.0.1", "SELECT", "mysql.*", "" },
+	{ SANDBOX_MANAGER, "127.0.0.1", HEARTBEAT_GRANT, "muster.*", "" },
 	{ SANDBOX_MANAGER, "127.0.0.1", "SELECT", "performance_schema.*", "" },
 	{ SANDBOX_MANAGER, "127.0.0.1", "INSERT", "mysql.plugin", "" },
 	{ SANDBOX_MANAGER, "localhost", MYSQL_MANAGER, "*.*", "" },
 	{ SANDBOX_MANAGER, "localhost", "SELECT", "mysql.*", "" },
+	{ SANDBOX_MANAGER, "localhost", HEARTBEAT_GRANT, "muster.*", "" },
 	{ SANDBOX_MANAGER, "localhost", "SELECT", "performance_schema.*", "" },
 	{ SANDBOX_MANAGER, "localhost", "INSERT", "mysql.plugin", "" },
 	{ SANDBOX_REPLICATION, "127.0.0.1", "REPLICATION SLAVE", "*.*", "" },

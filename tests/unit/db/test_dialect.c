@@ -78,14 +78,26 @@ static void every_dialect_is_complete(void **state)
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		const struct dialect *d = all[i];
 		const char *const statements[] = {
-			d->probe_sql,	      d->read_only_sql,
-			d->open_sql,	      d->position_sql,
-			d->stop_sql,	      d->start_sql,
-			d->stop_receiver_sql, d->start_receiver_sql,
-			d->reset_sql,	      d->replica_status_sql,
-			d->replicas_sql,      d->accounts_sql,
-			d->identified_by,     d->replication_privileges,
-			d->tables_privilege,  d->default_plugin,
+			d->probe_sql,
+			d->read_only_sql,
+			d->open_sql,
+			d->position_sql,
+			d->stop_sql,
+			d->start_sql,
+			d->stop_receiver_sql,
+			d->start_receiver_sql,
+			d->reset_sql,
+			d->replica_status_sql,
+			d->replicas_sql,
+			d->accounts_sql,
+			d->identified_by,
+			d->replication_privileges,
+			d->tables_privilege,
+			d->default_plugin,
+			d->heartbeat_table_sql,
+			d->holder_sql[0],
+			d->holder_unknown,
+			d->side_door_sql,
 		};
 		for (size_t j = 0; j < sizeof(statements) / sizeof(statements[0]); j++) {
 			assert_non_null(statements[j]);
