@@ -1,5 +1,7 @@
 #include "cli/view.h"
 
+#include <string.h>
+
 #include "cli/request.h"
 #include "cli/table.h"
 
@@ -63,6 +65,29 @@ static void add_group_line(struct cli *cli, const json_t *status)
 	{
 		buf_printf(out, "missing: %s\n",
 			   json_string_value(why) ? json_string_value(why) : "?");
+	}
+}
+
+/* Of servers that something is the matter with: what, why as far as known, and what a person can do. */
+static void add_verdicts(struct buf *out, const json_t *servers)
+{
+	size_t index;
+	const json_t *server;
+	json_array_foreach(servers, index, server)
+	{
+		const json_t *verdict = json_object_get(server, "verdict");
+		const char *treatment = request_text(verdict, "treatment");
+		const char *detail = request_text(verdict, "detail");
+		const char *remedy = request_text(verdict, "remedy");
+		if (!treatment[0] || strcmp(treatment, "nothing") == 0) {
+			continue;
+		}
+		buf_printf(out, "%s is %s: %s%s%s%s\n", request_text(server, "name"),
+			   request_text(verdict, "name"), request_text(verdict, "text"),
+			   detail[0] ? " (" : "", detail, detail[0] ? ")" : "");
+		if (remedy[0]) {
+			buf_printf(out, "  remedy: %s\n", remedy);
+		}
 	}
 }
 
@@ -135,6 +160,7 @@ void view_status(struct cli *cli, const json_t *status)
 	json_t *rows = rows_with_addresses(json_object_get(status, "servers"));
 	const json_t *last = json_object_get(status, "last_failover");
 	add_group_line(cli, status);
+	add_verdicts(&cli->out, json_object_get(status, "servers"));
 	table_print(&style, server_columns, sizeof(server_columns) / sizeof(server_columns[0]),
 		    rows, &cli->out);
 	json_decref(rows);

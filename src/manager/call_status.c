@@ -41,9 +41,36 @@ static const char *state_of(const struct group *group, uint32_t server)
 static json_t *lag_of(const struct group *group, uint32_t server)
 {
 	const struct replica_status *replica = &group->seen.servers[server].status.replica;
-	bool known = observation_answers(&group->seen, server) && server != group->record.primary &&
-		     replica->configured && replica->lag_known;
-	return known ? json_integer(replica->lag_s) : json_null();
+	const struct observation_server *seen = &group->seen.servers[server];
+	bool replicates = observation_answers(&group->seen, server) &&
+			  server != group->record.primary && replica->configured;
+	if (replicates && seen->lag_known) {
+		return json_integer((json_int_t)(seen->lag_us / US_PER_S));
+	}
+	return replicates && replica->lag_known ? json_integer(replica->lag_s) : json_null();
+}
+
+/* From end to end, by the heartbeat row. */
+static json_t *lag_ms_of(const struct group *group, uint32_t server)
+{
+	const struct observation_server *seen = &group->seen.servers[server];
+	bool known = observation_answers(&group->seen, server) && seen->lag_known;
+	return known ? json_integer((json_int_t)(seen->lag_us / US_PER_MS)) : json_null();
+}
+
+/* What the evidence says, with what is known beside it and what a person can do. */
+static json_t *verdict_json(const struct group *group, uint32_t server, uint64_t now_us)
+{
+	const struct observation_write *write = &group->seen.servers[server].write;
+	const struct verdict_row *row =
+		verdict_find(&group->record, &group->seen, &group->options, server, now_us);
+	bool overdue = write->since_us != 0 && server == group->record.primary;
+	json_t *since = overdue ? json_integer((json_int_t)((now_us - write->since_us) / US_PER_MS))
+				: json_null();
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:o}", "name", verdict_name(row->verdict),
+			 "rule", (int)row->id, "treatment", verdict_treatment_name(row->treatment),
+			 "text", row->text, "detail", overdue ? write->words : "", "remedy",
+			 row->remedy, "write_overdue_ms", since);
 }
 
 static json_t *behind_of(const struct group *group, uint32_t server)
@@ -69,7 +96,7 @@ static const char *health_of(const struct group *group, uint32_t server, const c
 		       : "bad";
 }
 
-static json_t *server_json(const struct group *group, uint32_t server)
+static json_t *server_json(const struct group *group, uint32_t server, uint64_t now_us)
 {
 	const struct record_server *one = &group->record.servers[server];
 	const struct observation_server *seen = &group->seen.servers[server];
@@ -87,6 +114,8 @@ static json_t *server_json(const struct group *group, uint32_t server)
 		"rewind", (int)record_may_rewind(&group->record, server), "weight",
 		(int)one->weight, "never_promote", (int)one->never_promote, "version",
 		seen->status.version);
+	(void)json_object_set_new(json, "lag_ms", lag_ms_of(group, server));
+	(void)json_object_set_new(json, "verdict", verdict_json(group, server, now_us));
 	(void)json_object_set_new(json, "executed", gtid_to_json(&seen->status.executed));
 	(void)json_object_set_new(json, "extra", gtid_to_json(&one->extra));
 	return json;
@@ -204,8 +233,9 @@ enum err call_status(struct manager_core *core, struct call *call, json_t **ret,
 	buf_init(&missing, 16384);
 	bool healthy = health_check(record, &group->seen, &missing);
 	json_t *servers = json_array();
+	uint64_t now_us = clock_monotonic_us(core->options.clock);
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		(void)json_array_append_new(servers, server_json(group, i));
+		(void)json_array_append_new(servers, server_json(group, i, now_us));
 	}
 	const char *primary =
 		record->primary == SERVER_NONE ? NULL : record->servers[record->primary].name;

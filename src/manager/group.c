@@ -28,6 +28,8 @@ static struct decide_options decide_options_of(const struct manager_options *opt
 				     : 0;
 	return (struct decide_options){
 		.silence_us = options->silence_ms * ms,
+		.slow_us = (uint64_t)options->probe_timeout_ms * ms / 2,
+		.write_stall_us = options->write_stall_ms * ms,
 		.stream_silence_us = (uint64_t)options->heartbeat_ms * STREAM_HEARTBEATS / 2 * ms,
 		.revoke_us = options->step_timeout_ms * ms,
 		.feed_us = options->feed_ms * ms,
@@ -49,6 +51,7 @@ static void member_start(struct group *group, uint32_t server,
 	struct peer_options one = *on;
 	one.host = group->record.servers[server].host;
 	one.port = group->record.servers[server].port;
+	one.group = group->record.group;
 	server_status_init(&group->seen.servers[server].status);
 	group->members[server] =
 		(struct member){ .peer = peer_start(&one, options->probe_interval_ms),
@@ -68,6 +71,7 @@ struct group *group_new(const struct record *record, const struct manager_option
 	group->record.stage = 1;
 	group->options = decide_options_of(options);
 	group->hooks = hooks_new(&options->hooks);
+	group->beat_interval_us = (uint64_t)options->write_probe_interval_ms * US_PER_MS;
 	group->seen.started_us = now_us;
 	group->decision.rule = rules_match(record->state, 0);
 	for (uint32_t i = 0; i < record->server_count; i++) {
@@ -244,6 +248,9 @@ static void take_status(struct observation_server *seen, struct server_status *s
 	if (begun_us <= seen->status_us) {
 		return;
 	}
+	if (!gtid_set_contains(&seen->status.received, &status->received)) {
+		seen->moved_us = begun_us;
+	}
 	struct server_status old = seen->status;
 	struct gtid_set reused = seen->older.executed;
 	seen->older.executed = old.executed;
@@ -281,6 +288,7 @@ void group_take_sighting(struct group *group, const struct turn_context *context
 		}
 		seen->reach = sighting->reach;
 		seen->misses = sighting->misses;
+		seen->refused_errno = sighting->server_errno;
 		seen->contact_us = sighting->contact_us;
 		memcpy(member->words, sighting->words, sizeof(member->words));
 	}

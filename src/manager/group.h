@@ -5,6 +5,7 @@
 
 #include "base/list.h"
 #include "decide/decide.h"
+#include "decide/verdict.h"
 #include "manager/event_log.h"
 #include "manager/hooks.h"
 #include "manager/manager.h"
@@ -22,6 +23,11 @@ struct member {
 	uint32_t failures;		    /* in a row */
 	uint64_t trouble_us;		    /* first sign that something is wrong, 0: nothing is */
 	enum reach told;		    /* the last one that an event told of */
+	enum pulse_role pulse;		    /* what the heartbeat row is to it ... */
+	uint64_t pulse_epoch;		    /* ... in this epoch */
+	enum verdict verdict;		    /* the newest */
+	uint64_t verdict_us;		    /* since when */
+	enum verdict verdict_told;	    /* the last one that an event told of */
 	char words[SERVER_ERROR_BYTES_MAX]; /* of the newest failure of a contact or step */
 };
 
@@ -38,16 +44,19 @@ struct group {
 	struct observation seen;
 	struct member members[SERVERS_MAX];
 	struct decide_options options;
-	struct decision decision; /* the newest */
+	uint64_t beat_interval_us; /* between two heartbeats */
+	struct decision decision;  /* the newest */
 	struct report report;
 	json_t *old_report;	   /* of before this process; NULL: none */
 	uint64_t loaded_report_id; /* its id: `report` counts on from there */
 	struct hooks *hooks;	   /* NULL: none is configured */
 	struct list waiters;
-	struct list goodbyes;	/* of servers that left it */
-	struct route route;	/* the newest published */
-	uint64_t route_version; /* the record's version that it was made from */
-	uint32_t route_count;	/* published for that version */
+	struct list goodbyes;	  /* of servers that left it */
+	struct route route;	  /* the newest published */
+	uint64_t route_version;	  /* the record's version that it was made from */
+	uint32_t route_count;	  /* published for that version */
+	uint64_t beat_written_us; /* newest heartbeat acknowledged by the primary, by its clock */
+	uint64_t beat_us;	  /* when, by ours; 0: none yet */
 	bool healthy_told;
 	bool held_told;		  /* that the primary is gone and no failover may start */
 	bool unstored;		  /* the record is ahead of the store, which can't be written */

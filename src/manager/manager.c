@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "manager/call.h"
 #include "manager/record_json.h"
+#include "manager/vitals.h"
 #include "os/mailbox.h"
 #include "os/thread.h"
 
@@ -25,6 +26,7 @@ enum {
 enum mail_kind {
 	MAIL_SIGHTING,
 	MAIL_OUTCOME,
+	MAIL_PULSE,
 	MAIL_ACCOUNTS,
 	MAIL_HOOK,
 	MAIL_CALL,
@@ -70,6 +72,12 @@ static void on_sighting(void *ctx, struct peer *peer, struct sighting *sighting)
 static void on_outcome(void *ctx, struct peer *peer, struct outcome *outcome)
 {
 	const struct mail mail = { .kind = MAIL_OUTCOME, .peer = peer_ref(peer), .body = outcome };
+	post(ctx, &mail);
+}
+
+static void on_pulse(void *ctx, struct peer *peer, struct pulse_report *report)
+{
+	const struct mail mail = { .kind = MAIL_PULSE, .peer = peer_ref(peer), .body = report };
 	post(ctx, &mail);
 }
 
@@ -211,6 +219,12 @@ static void take_mail(struct manager *manager, struct mail *mail)
 		} else {
 			(void)outcome_free(mail->body);
 		}
+		break;
+	case MAIL_PULSE:
+		if (group) {
+			vitals_take_pulse(group, server, mail->body);
+		}
+		mem_free(mail->body);
 		break;
 	case MAIL_ACCOUNTS:
 		take_accounts(manager, group, mail->body);
@@ -429,12 +443,15 @@ enum err manager_start(const struct manager_options *options, struct manager **r
 		.replication_user = accounts->replication_user,
 		.replication_password = &accounts->replication_password,
 		.probe_timeout_ms = options->probe_timeout_ms,
+		.write_probe_interval_ms = options->write_probe_interval_ms,
+		.write_probe_timeout_ms = options->write_probe_timeout_ms,
 		.heartbeat_ms = options->heartbeat_ms,
 		.net_timeout_s = options->net_timeout_s,
 		.clock = options->clock,
 		.log = options->log,
 		.on_sighting = on_sighting,
 		.on_outcome = on_outcome,
+		.on_pulse = on_pulse,
 		.on_accounts = on_accounts,
 		.ctx = manager,
 	};

@@ -31,10 +31,14 @@ struct manager_accounts {
 
 struct manager_options {
 	struct manager_accounts accounts;
-	uint32_t probe_interval_ms; /* between two status reads of a server */
-	uint32_t probe_timeout_ms;  /* a contact without an answer after it is a miss */
-	uint32_t silence_ms;	    /* a server that hasn't answered for so long is silent */
-	uint32_t step_timeout_ms;   /* longest time for one step on one server */
+	uint32_t probe_interval_ms;	  /* between two status reads of a server */
+	uint32_t probe_timeout_ms;	  /* a contact without an answer after it is a miss */
+	uint32_t silence_ms;		  /* a server that hasn't answered for so long is silent */
+	uint32_t write_probe_interval_ms; /* between two writes of the heartbeat row; 0: none */
+	uint32_t write_probe_timeout_ms;  /* a write that takes longer is overdue */
+	uint32_t
+		write_stall_ms; /* a disk that takes no writes for so long costs the role; 0: never */
+	uint32_t step_timeout_ms; /* longest time for one step on one server */
 	uint32_t
 		failover_cooldown_s; /* no second automatic failover for so long, unless healthy since */
 	uint32_t failover_max; /* automatic ones of a group within failover_window_s; 0: no limit */

@@ -1,4 +1,4 @@
-/* The two threads of one server. The watcher reads the status at an interval and listens to its socket in
+/* The threads of one server. The watcher reads the status at an interval and listens to its socket in
  * between, so that the end of the server's process is noticed at once. The actor keeps a connection warm, so that
  * a step doesn't begin with a log-in.
  */
@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "db/server.h"
 #include "manager/account_read.h"
+#include "manager/contact.h"
 #include "manager/step_run.h"
 #include "os/thread.h"
 
@@ -32,6 +33,8 @@ struct peer {
 	struct secret password;
 	struct secret replication_password;
 	struct peer_options options;
+	struct contact contact;
+	struct pulse *pulse; /* NULL: there is to be none */
 	atomic_uint references;
 	atomic_bool stopping;
 	atomic_uint interval_ms;
@@ -73,15 +76,6 @@ static uint64_t probe_deadline_us(const struct peer *peer)
 	return now_us(peer) + (uint64_t)peer->options.probe_timeout_ms * US_PER_MS;
 }
 
-static struct conn_options contact_options(const struct peer *peer)
-{
-	return (struct conn_options){ .host = peer->host,
-				      .port = peer->options.port,
-				      .user = peer->user,
-				      .password = &peer->password,
-				      .clock = peer->options.clock };
-}
-
 /* What the watcher remembers between contacts. */
 struct watch {
 	struct conn *conn;
@@ -101,12 +95,13 @@ static void report(struct peer *peer, const struct watch *watch, struct sighting
 }
 
 static void report_miss(struct peer *peer, struct watch *watch, enum reach reach,
-			uint64_t contact_us, const char *words)
+			uint64_t contact_us, uint32_t server_errno, const char *words)
 {
 	watch->misses++;
 	struct sighting *sighting = mem_need(sizeof(*sighting));
 	sighting->reach = reach;
 	sighting->contact_us = contact_us;
+	sighting->server_errno = server_errno;
 	struct str text = str_slice(str_of(words), 0, sizeof(sighting->words) - 1);
 	if (str_copy(text, sighting->words, sizeof(sighting->words)) != ERR_OK) {
 		sighting->words[0] = 0;
@@ -134,11 +129,11 @@ static bool contact(struct peer *peer, struct watch *watch)
 	struct err_ctx err = { 0 };
 	enum reach reach = REACH_UNKNOWN;
 	if (!watch->conn) {
-		const struct conn_options options = contact_options(peer);
-		enum err rc =
-			conn_open(&options, probe_deadline_us(peer), &watch->conn, &reach, &err);
+		enum err rc = contact_open(&peer->contact, probe_deadline_us(peer), &watch->conn,
+					   &reach, &err);
 		if (rc != ERR_OK) {
-			report_miss(peer, watch, reach, begun_us, err_text(rc, &err));
+			report_miss(peer, watch, reach, begun_us, err.server_errno,
+				    err_text(rc, &err));
 			return false;
 		}
 		begun_us = now_us(peer);
@@ -153,7 +148,7 @@ static bool contact(struct peer *peer, struct watch *watch)
 		if (!conn_is_usable(watch->conn)) {
 			watch->conn = conn_close(watch->conn);
 		}
-		report_miss(peer, watch, reach, begun_us, err_text(rc, &err));
+		report_miss(peer, watch, reach, begun_us, err.server_errno, err_text(rc, &err));
 		return false;
 	}
 	watch->misses = 0;
@@ -183,7 +178,7 @@ static void wait_for_next(struct peer *peer, struct watch *watch, uint32_t wait_
 	if (fds[1].revents) {
 		/* Ended by the server, or killed there: the contact that follows at once tells which. */
 		watch->conn = conn_close(watch->conn);
-		report_miss(peer, watch, REACH_UNKNOWN, now_us(peer),
+		report_miss(peer, watch, REACH_UNKNOWN, now_us(peer), 0,
 			    "the server ended the connection");
 	}
 }
@@ -222,27 +217,26 @@ static void keep_warm(struct peer *peer, struct conn **conn)
 		}
 		*conn = conn_close(*conn);
 	}
-	const struct conn_options options = contact_options(peer);
 	struct err_ctx ignored = { 0 };
-	(void)!conn_open(&options, probe_deadline_us(peer), conn, NULL, &ignored);
+	(void)!contact_open(&peer->contact, probe_deadline_us(peer), conn, NULL, &ignored);
 }
 
 static enum err try_step(struct peer *peer, struct conn **conn, const struct task *task,
 			 struct err_ctx *err)
 {
-	const struct conn_options options = contact_options(peer);
 	if (!*conn) {
 		uint64_t deadline_us = probe_deadline_us(peer);
-		enum err rc = conn_open(
-			&options, deadline_us < task->deadline_us ? deadline_us : task->deadline_us,
-			conn, NULL, err);
+		enum err rc = contact_open(&peer->contact,
+					   deadline_us < task->deadline_us ? deadline_us
+									   : task->deadline_us,
+					   conn, NULL, err);
 		if (rc != ERR_OK) {
 			return rc;
 		}
 	}
 	const struct step_context context = {
 		.conn = *conn,
-		.options = &options,
+		.contact = &peer->contact,
 		.task = task,
 		.replication_user = peer->replication_user,
 		.replication_password = &peer->replication_password,
@@ -351,6 +345,30 @@ static void copy_text(char *to, size_t bytes, const char *from)
 	check(str_copy(str_of(from), to, bytes) == ERR_OK);
 }
 
+static void bring_report(void *ctx, const struct pulse_report *report)
+{
+	struct peer *peer = ctx;
+	struct pulse_report *copy = mem_need(sizeof(*copy));
+	*copy = *report;
+	peer->options.on_pulse(peer->options.ctx, peer, copy);
+}
+
+static void start_pulse(struct peer *peer)
+{
+	const struct pulse_options options = {
+		.contact = &peer->contact,
+		.group = peer->options.group,
+		.interval_ms = peer->options.write_probe_interval_ms,
+		.timeout_ms = peer->options.write_probe_timeout_ms,
+		.clock = peer->options.clock,
+		.on_report = bring_report,
+		.ctx = peer,
+	};
+	if (options.interval_ms != 0) {
+		peer->pulse = pulse_start(&options);
+	}
+}
+
 struct peer *peer_start(const struct peer_options *options, uint32_t interval_ms)
 {
 	struct peer *peer = mem_need(sizeof(*peer));
@@ -361,6 +379,12 @@ struct peer *peer_start(const struct peer_options *options, uint32_t interval_ms
 		  options->replication_user);
 	peer->password = *options->password;
 	peer->replication_password = *options->replication_password;
+	const struct conn_options way = { .host = peer->host,
+					  .port = options->port,
+					  .user = peer->user,
+					  .password = &peer->password,
+					  .clock = options->clock };
+	contact_init(&peer->contact, &way);
 	atomic_init(&peer->references, 1);
 	atomic_init(&peer->interval_ms, interval_ms);
 	peer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -371,6 +395,7 @@ struct peer *peer_start(const struct peer_options *options, uint32_t interval_ms
 	check(pthread_cond_init(&peer->wanted, &attributes) == 0);
 	(void)pthread_condattr_destroy(&attributes);
 	check(pthread_mutex_init(&peer->mutex, NULL) == 0);
+	start_pulse(peer);
 	check(thread_start(&peer->watcher, "watch", watch_main, peer, NULL) == ERR_OK);
 	check(thread_start(&peer->actor, "act", act_main, peer, NULL) == ERR_OK);
 	return peer;
@@ -386,6 +411,7 @@ struct peer *peer_unref(struct peer *peer)
 {
 	if (peer && atomic_fetch_sub(&peer->references, 1) == 1) {
 		(void)close(peer->wake_fd);
+		contact_fini(&peer->contact);
 		(void)pthread_mutex_destroy(&peer->mutex);
 		(void)pthread_cond_destroy(&peer->wanted);
 		secret_wipe(&peer->password);
@@ -408,6 +434,7 @@ void peer_stop(struct peer *peer)
 	(void)pthread_mutex_lock(&peer->mutex);
 	(void)pthread_cond_signal(&peer->wanted);
 	(void)pthread_mutex_unlock(&peer->mutex);
+	peer->pulse = pulse_stop(peer->pulse);
 	thread_join(&peer->watcher);
 	thread_join(&peer->actor);
 	if (peer->has_task) {
@@ -420,6 +447,13 @@ void peer_set_interval(struct peer *peer, uint32_t interval_ms)
 {
 	if (atomic_exchange(&peer->interval_ms, interval_ms) > interval_ms) {
 		peer_poke(peer);
+	}
+}
+
+void peer_set_pulse(struct peer *peer, enum pulse_role role, uint64_t epoch)
+{
+	if (peer->pulse) {
+		pulse_set(peer->pulse, role, epoch);
 	}
 }
 

@@ -1,5 +1,6 @@
 /* One server of one group, as the manager's threads deal with it: a watcher thread that observes it and an
- * actor thread that carries out steps, each with its own connection. Neither ever blocks the manager.
+ * actor thread that carries out steps, each with its own connection, and a pulse (pulse.h). None ever blocks the
+ * manager.
  *
  * Reference-counted: the manager drops its reference and goes on; the threads end when they can.
  */
@@ -15,6 +16,7 @@
 #include "base/secret.h"
 #include "decide/observation.h"
 #include "decide/step.h"
+#include "manager/pulse.h"
 #include "proxy/accounts.h"
 
 struct peer;
@@ -25,8 +27,9 @@ struct sighting {
 	uint32_t misses;
 	uint64_t contact_us;
 	uint64_t answered_us;
-	uint64_t stream_us; /* when the stream was last seen to bring something; 0: never */
-	bool has_status;    /* status is fresh: asked for at contact_us */
+	uint32_t server_errno; /* of a failure that the server answered with; 0: none */
+	uint64_t stream_us;    /* when the stream was last seen to bring something; 0: never */
+	bool has_status;       /* status is fresh: asked for at contact_us */
 	struct server_status status;
 	char words[SERVER_ERROR_BYTES_MAX]; /* of the failure, "" otherwise */
 };
@@ -66,7 +69,10 @@ struct peer_options {
 	const struct secret *password;
 	const char *replication_user;
 	const struct secret *replication_password;
+	const char *group;
 	uint32_t probe_timeout_ms;
+	uint32_t write_probe_interval_ms; /* 0: the heartbeat row is neither written nor read */
+	uint32_t write_probe_timeout_ms;
 	uint32_t heartbeat_ms;
 	uint32_t net_timeout_s;
 	const struct clock *clock;
@@ -74,11 +80,12 @@ struct peer_options {
 	/* Called from the peer's threads; each takes ownership of what it is given. */
 	void (*on_sighting)(void *ctx, struct peer *peer, struct sighting *sighting);
 	void (*on_outcome)(void *ctx, struct peer *peer, struct outcome *outcome);
+	void (*on_pulse)(void *ctx, struct peer *peer, struct pulse_report *report);
 	void (*on_accounts)(void *ctx, struct peer *peer, struct accounts *accounts);
 	void *ctx;
 };
 
-/* Starts both threads. Never NULL. */
+/* Starts the threads. Never NULL. */
 struct peer *peer_start(const struct peer_options *options, uint32_t interval_ms);
 
 struct peer *peer_ref(struct peer *peer);
@@ -89,6 +96,9 @@ void peer_stop(struct peer *peer);
 
 /* Time between two status reads from now on; a shorter one takes effect at once. */
 void peer_set_interval(struct peer *peer, uint32_t interval_ms);
+
+/* What the heartbeat row is to this server from now on. */
+void peer_set_pulse(struct peer *peer, enum pulse_role role, uint64_t epoch);
 
 /* Reads the status now. */
 void peer_poke(struct peer *peer);

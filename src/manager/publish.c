@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/str.h"
 #include "decide/facts.h"
 
@@ -25,6 +26,16 @@ static enum route_writes writes_of(enum group_state state)
 	return ROUTE_HOLD;
 }
 
+/* By the heartbeat row, which tells of all of the way from the primary; else by the server's own word, which tells of
+ * the last hop alone. */
+static bool lags(const struct observation_server *one, uint32_t limit_s)
+{
+	if (one->lag_known) {
+		return one->lag_us > (uint64_t)limit_s * US_PER_S;
+	}
+	return one->status.replica.lag_known && one->status.replica.lag_s > limit_s;
+}
+
 /* A replica may be read from while it replicates from the primary of the epoch and is not too far behind. Between
  * two primaries the replicas go on serving what they have. */
 static bool serves_reads(const struct record *record, const struct observation *seen,
@@ -40,7 +51,7 @@ static bool serves_reads(const struct record *record, const struct observation *
 		       server != record->previous;
 	}
 	return record_follows(record, seen, server, record->primary) && replica->io == IO_YES &&
-	       replica->sql_running && !(replica->lag_known && replica->lag_s > lag_limit_s);
+	       replica->sql_running && !lags(&seen->servers[server], lag_limit_s);
 }
 
 void publish_route(const struct record *record, const struct observation *seen,

@@ -16,7 +16,8 @@ static enum err run_drain(const struct step_context *context, struct err_ctx *er
 static enum err run_fence(const struct step_context *context, struct err_ctx *err)
 {
 	CLEANUP(conn_closep) struct conn *second = NULL;
-	enum err rc = conn_open(context->options, context->task->deadline_us, &second, NULL, err);
+	enum err rc =
+		contact_open(context->contact, context->task->deadline_us, &second, NULL, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}

@@ -6,7 +6,7 @@
 
 struct step_context {
 	struct conn *conn;
-	const struct conn_options *options; /* to open a second connection where a step needs one */
+	struct contact *contact; /* to open a second connection where a step needs one */
 	const struct task *task;
 	const char *replication_user;
 	const struct secret *replication_password;

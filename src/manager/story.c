@@ -38,6 +38,9 @@ void story_tell_report(struct group *group, const struct turn_context *context,
 		uint64_t trouble_us = group->record.primary == SERVER_NONE
 					      ? 0
 					      : group->members[group->record.primary].trouble_us;
+		if (trouble_us == 0 && (decision->facts.set & FACT_STALLED)) {
+			trouble_us = group->seen.servers[group->record.primary].write.since_us;
+		}
 		report_begin(report, &group->record, false, rule->why, trouble_us, now_us,
 			     clock_wall_us(context->options->clock));
 	}

@@ -9,6 +9,7 @@
 #include "manager/publish.h"
 #include "manager/record_json.h"
 #include "manager/story.h"
+#include "manager/vitals.h"
 #include "os/fault.h"
 
 enum {
@@ -410,6 +411,7 @@ void group_turn(struct group *group, const struct turn_context *context, uint64_
 	hooks_see(group, context);
 	bool dirty = decide_all(group, context) || group->unstored;
 	act(group, context, dirty);
+	vitals_set_roles(group);
 	if (group->unstored) {
 		*ret_next_us = context->now_us + (uint64_t)UNSTORED_RETRY_MS * US_PER_MS;
 		return;
@@ -422,6 +424,7 @@ void group_turn(struct group *group, const struct turn_context *context, uint64_
 	finish_report(group, context);
 	hooks_turn(group, context);
 	tell_health(group, context);
+	vitals_tell(group, context);
 	tell_held(group, context);
 	pace(group, context);
 	ask_for_accounts(group, context);
