@@ -529,6 +529,27 @@ int conn_fd(const struct conn *conn)
 	return conn->usable ? conn->fd : -1;
 }
 
+enum err conn_take_over(struct conn *conn, int *ret_fd, struct err_ctx *err)
+{
+	check(conn->call == CALL_NONE);
+	if (!conn->usable) {
+		return fail_unusable(conn, err);
+	}
+	if (mysql_get_ssl_cipher(&conn->mysql)) {
+		return err_set(err, ERR_REFUSED,
+			       "server '%s': binary logs are read over plain connections only",
+			       conn->target);
+	}
+	conn->usable = false;
+	*ret_fd = conn->fd;
+	return ERR_OK;
+}
+
+const char *conn_target(const struct conn *conn)
+{
+	return conn->target;
+}
+
 bool conn_is_usable(const struct conn *conn)
 {
 	return conn->usable;

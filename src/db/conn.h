@@ -90,6 +90,11 @@ const char *conn_server_version(const struct conn *conn); /* of the greeting, wi
 uint32_t *conn_notes(struct conn *conn);
 uint64_t conn_now_us(const struct conn *conn); /* of its clock */
 
+/* Hands the logged-in socket over for packets that no statement is: it stays the connection's and is closed by
+ * conn_close(), for which alone the connection is good from then on. ERR_REFUSED when it is encrypted. */
+MUST_CHECK enum err conn_take_over(struct conn *conn, int *ret_fd, struct err_ctx *err);
+const char *conn_target(const struct conn *conn); /* "db1:3306", for messages */
+
 /* What the newest failed call proved; REACH_ANSWERS after a good one. */
 enum reach conn_reach(const struct conn *conn);
 

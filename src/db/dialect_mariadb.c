@@ -353,6 +353,9 @@ const struct dialect dialect_mariadb = {
 	.stop_receiver_sql = "STOP SLAVE IO_THREAD",
 	.start_receiver_sql = "START SLAVE IO_THREAD",
 	.reset_sql = "RESET SLAVE ALL",
+	.size_sql = "SELECT COALESCE(SUM(FILE_SIZE), 0), COUNT(*) FROM"
+		    " information_schema.INNODB_SYS_TABLESPACES WHERE NAME LIKE '%/%'"
+		    " AND NAME NOT LIKE 'mysql/%' AND NAME NOT LIKE 'sys/%'",
 	.replica_status_sql = "SHOW SLAVE STATUS",
 	.replicas_sql = "SHOW SLAVE HOSTS",
 	.accounts_sql =

@@ -279,6 +279,9 @@ const struct dialect dialect_mysql = {
 	.stop_receiver_sql = "STOP REPLICA IO_THREAD FOR CHANNEL ''",
 	.start_receiver_sql = "START REPLICA IO_THREAD FOR CHANNEL ''",
 	.reset_sql = "RESET REPLICA ALL FOR CHANNEL ''",
+	.size_sql = "SELECT COALESCE(SUM(FILE_SIZE), 0), COUNT(*) FROM"
+		    " information_schema.INNODB_TABLESPACES WHERE SPACE_TYPE='Single'"
+		    " AND NAME LIKE '%/%' AND NAME NOT LIKE 'mysql/%' AND NAME NOT LIKE 'sys/%'",
 	.replica_status_sql = "SHOW REPLICA STATUS FOR CHANNEL ''",
 	.replicas_sql = "SHOW REPLICAS",
 	.accounts_sql = "SELECT User, Host, plugin, authentication_string, account_locked"

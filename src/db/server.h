@@ -63,6 +63,18 @@ struct server_neighbours {
 MUST_CHECK enum err server_discover(struct conn *conn, uint64_t deadline_us,
 				    struct server_neighbours *ret, struct err_ctx *err);
 
+/* What the server has executed and has no longer in its binary logs. ret: a valid set, replaced. */
+MUST_CHECK enum err server_read_purged(struct conn *conn, uint64_t deadline_us,
+				       struct gtid_set *ret, struct err_ctx *err);
+
+/* How much the users' tables hold, as the engine's files say. */
+struct server_size {
+	uint64_t bytes;
+	uint32_t tables; /* files of tables: a partition counts as one */
+};
+MUST_CHECK enum err server_read_size(struct conn *conn, uint64_t deadline_us,
+				     struct server_size *ret, struct err_ctx *err);
+
 /* What stands between this server and a safe failover. */
 enum finding_severity { FINDING_BLOCKING, FINDING_WARNING };
 struct server_finding {

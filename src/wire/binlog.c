@@ -4,6 +4,7 @@
 
 enum {
 	FLAG_IN_USE = 0x0001, /* set in the format description of a log that was not closed */
+	END_POSITION_OFFSET = 13,
 	FLAGS_OFFSET = 17,
 	VERSION_4 = 4,
 	FORMAT_FIXED_BYTES = 2 + 50 + 4 + 1, /* version, server version, created, header length */
@@ -289,6 +290,47 @@ enum err binlog_next(struct binlog_reader *reader, struct str bytes, struct binl
 	*reader = after;
 	*ret = event;
 	return ERR_OK;
+}
+
+enum err binlog_mariadb_gtid(const struct binlog_event *event, struct binlog_mariadb_gtid *ret,
+			     struct err_ctx *err)
+{
+	struct cursor cur = cursor_of_str(event->body);
+	struct binlog_mariadb_gtid gtid;
+	if (event->type != BINLOG_MARIADB_GTID || cursor_u64(&cur, &gtid.number) != ERR_OK ||
+	    cursor_u32(&cur, &gtid.domain) != ERR_OK || gtid.number == 0) {
+		return err_set(err, ERR_PROTOCOL, "broken GTID event at %llu",
+			       (unsigned long long)event->offset);
+	}
+	*ret = gtid;
+	return ERR_OK;
+}
+
+static void store_u32(uint8_t *to, uint32_t value)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		to[i] = (uint8_t)(value >> (8 * i));
+	}
+}
+
+void binlog_move(const struct binlog_event *event, struct str bytes, enum binlog_checksum checksum,
+		 uint64_t position, struct buf *out)
+{
+	uint8_t *to = buf_reserve(out, event->bytes);
+	if (!to) {
+		return;
+	}
+	memcpy(to, bytes.ptr, event->bytes);
+	/* The field has 32 bits whatever the file's size. */
+	store_u32(to + END_POSITION_OFFSET, (uint32_t)(position + event->bytes));
+	if (event->type == BINLOG_FORMAT_DESCRIPTION) {
+		to[FLAGS_OFFSET] &= (uint8_t)~FLAG_IN_USE;
+	}
+	if (checksum == BINLOG_CHECKSUM_CRC32) {
+		uint32_t covered = event->bytes - BINLOG_CHECKSUM_BYTES;
+		store_u32(to + covered, ~crc32_add(UINT32_MAX, to, covered));
+	}
+	buf_commit(out, event->bytes);
 }
 
 /* The count of sources; in the form with tags it stands in bits 8 to 55, between two format bytes.

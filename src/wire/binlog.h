@@ -1,7 +1,8 @@
 /* Reads the bytes of MySQL's binary log files: which events, where, and which transactions.
  *
- * It serves a tool that finds where the un-acknowledged tail of a crashed server's log starts, so it
- * knows positions and GTIDs and nothing of what the events change. Not for MariaDB's GTID events.
+ * It serves who finds where the un-acknowledged tail of a crashed server's log starts, or saves one, so it
+ * knows positions and GTIDs and nothing of what the events change: that is binlog_rows.h. MySQL's GTIDs are
+ * in the event; MariaDB's are read by binlog_mariadb_gtid().
  * Sources: MySQL source documentation, "Binary Log Format", libs/mysql/binlog/event/
  * (binlog_event.h, control_events.h: Format_description_event, Gtid_event, Previous_gtids_event).
  */
@@ -11,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/cursor.h"
 #include "base/err.h"
 #include "base/str.h"
@@ -36,6 +38,7 @@ enum {
 	BINLOG_XA_PREPARE = 38,
 	BINLOG_TRANSACTION_PAYLOAD = 40,
 	BINLOG_GTID_TAGGED = 42,
+	BINLOG_MARIADB_GTID = 162,
 };
 
 enum binlog_checksum {
@@ -82,6 +85,20 @@ MUST_CHECK enum err binlog_start(struct binlog_reader *reader, struct str bytes,
 MUST_CHECK enum err binlog_next(struct binlog_reader *reader, struct str bytes,
 				struct binlog_event *ret, size_t *ret_need_bytes,
 				struct err_ctx *err);
+
+/* The number and domain of a BINLOG_MARIADB_GTID event; the server is the event's server_id.
+ * ERR_PROTOCOL. Source: MariaDB Knowledge Base, "GTID_EVENT". */
+struct binlog_mariadb_gtid {
+	uint64_t number;
+	uint32_t domain;
+};
+MUST_CHECK enum err binlog_mariadb_gtid(const struct binlog_event *event,
+					struct binlog_mariadb_gtid *ret, struct err_ctx *err);
+
+/* Appends the event as it has to stand at `position` of another file: position and checksum are made anew, and a
+ * format description says that its file was closed. bytes: the event whole, as binlog_next() took it. */
+void binlog_move(const struct binlog_event *event, struct str bytes, enum binlog_checksum checksum,
+		 uint64_t position, struct buf *out);
 
 /* One interval of a BINLOG_PREVIOUS_GTIDS event. */
 struct binlog_interval {

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "wire/binlog.h"
+#include "wire/binlog_story.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,6 +33,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1) {
 		return 0;
 	}
+	struct buf text;
+	struct binlog_story *story = binlog_story_new();
+	buf_init(&text, 1 << 20);
+	binlog_story_begin(story, STR("0-1-1"), 0);
 	struct str file = { (const char *)data + 1, size - 1 };
 	enum err rc = data[0] & 1 ? ERR_OK : binlog_start(&reader, file, NULL);
 	while (rc == ERR_OK) {
@@ -43,10 +48,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			check(reader.offset <= file.len && event.body.len < event.bytes);
 			check(strlen(event.tag) <= BINLOG_TAG_BYTES_MAX);
 			walk_intervals(event.body);
+			binlog_story_add(story, &event);
 		} else {
 			check(reader.offset == offset);
 			check(rc != ERR_AGAIN || need > file.len - offset);
 		}
 	}
+	binlog_story_end(story, &text);
+	/* Whatever a server sends, people see lines of text. */
+	for (size_t i = 0; i < text.len; i++) {
+		check(text.ptr[i] >= 0x20 || text.ptr[i] == '\n');
+	}
+	buf_fini(&text);
+	story = binlog_story_free(story);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "db/conn.h"
 #include "db/rewind.h"
 #include "db/server.h"
+#include "db/tail.h"
 #include "os/clock_system.h"
 
 enum { WORDS_MAX = 12, LINE_BYTES_MAX = 1024 * 1024, DEADLINE_MS = 10000 };
@@ -403,6 +404,59 @@ static enum err do_rewind(struct driver *d)
 	return rc;
 }
 
+/* tail SET FOLDER STEM USER PASSWORD */
+static enum err do_tail(struct driver *d)
+{
+	struct secret password = { .text = "" };
+	struct conn_options options = d->options;
+	struct gtid_set wanted = { 0 };
+	struct tail_result result = { .transactions = 0 };
+	struct conn *dump = NULL;
+	options.user = d->words[4];
+	options.password = &password;
+	enum err rc = str_copy(str_of(d->words[5]), password.text, sizeof(password.text));
+	rc = rc ? rc : gtid_set_parse(str_of(d->words[1]), GTID_NONE, &wanted, &d->err);
+	rc = rc ? rc : conn_open(&options, deadline(d), &dump, NULL, &d->err);
+	if (rc == ERR_OK) {
+		const struct tail_options tail = {
+			.conn = d->conn,
+			.dump = dump,
+			.wanted = &wanted,
+			.folder = d->words[2],
+			.stem = d->words[3],
+			.head = STR("# a test\n"),
+			.wait_us = d->deadline_ms * US_PER_MS,
+		};
+		rc = tail_save(&tail, &result, &d->err);
+	}
+	if (rc == ERR_OK) {
+		put(d, "log", json_string(result.log_path));
+		put(d, "story", json_string(result.text_path));
+		put(d, "bytes", json_integer((json_int_t)result.bytes));
+		put(d, "transactions", json_integer(result.transactions));
+		put_gtids(d, "missing", &result.missing);
+	}
+	dump = conn_close(dump);
+	tail_fini(&result);
+	gtid_set_fini(&wanted);
+	return rc;
+}
+
+static enum err do_held(struct driver *d)
+{
+	struct gtid_set purged = { 0 };
+	struct server_size size = { 0 };
+	enum err rc = server_read_purged(d->conn, deadline(d), &purged, &d->err);
+	rc = rc ? rc : server_read_size(d->conn, deadline(d), &size, &d->err);
+	if (rc == ERR_OK) {
+		put_gtids(d, "purged", &purged);
+		put(d, "bytes", json_integer((json_int_t)size.bytes));
+		put(d, "tables", json_integer(size.tables));
+	}
+	gtid_set_fini(&purged);
+	return rc;
+}
+
 static const struct {
 	const char *name;
 	enum err (*run)(struct driver *d);
@@ -436,6 +490,8 @@ static const struct {
 	{ "read_accounts", do_read_accounts, true },
 	{ "discover", do_discover, true },
 	{ "greeting", do_greeting, true },
+	{ "tail", do_tail, true },
+	{ "held", do_held, true },
 };
 
 static enum err run_command(struct driver *d)
