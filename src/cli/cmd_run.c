@@ -172,6 +172,7 @@ static enum err start_manager(struct node *node, struct err_ctx *err)
 		.heartbeat_ms = values->manager_heartbeat_ms,
 		.net_timeout_s = values->manager_net_timeout_s,
 		.store = node->store,
+		.data_dir = values->muster_data_dir,
 		.proxy = node->proxy,
 		.clock = &clock_system,
 		.log = &node->log,

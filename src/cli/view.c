@@ -112,7 +112,8 @@ static json_t *rows_with_addresses(const json_t *servers)
 	return rows;
 }
 
-/* What diverged servers have that the primary lacks: it has to be named, it may be somebody's data. */
+/* What diverged servers have that the primary lacks: it has to be named, it may be somebody's data. And how a server
+ * that doesn't come back by itself can be brought back. */
 static void add_extra(struct cli *cli, const json_t *servers)
 {
 	size_t index;
@@ -123,6 +124,11 @@ static void add_extra(struct cli *cli, const json_t *servers)
 		if (extra[0]) {
 			buf_printf(&cli->out, "%s has transactions that the primary lacks: %s\n",
 				   request_text(server, "name"), extra);
+		}
+		const char *next = request_text(server, "next");
+		if (next[0]) {
+			buf_printf(&cli->out, "how %s can come back: %s\n",
+				   request_text(server, "name"), next);
 		}
 	}
 }

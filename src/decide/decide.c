@@ -134,6 +134,30 @@ static void note_extra(struct record *record, const struct observation *seen, ui
 	}
 }
 
+/* Since when a server that is to be made anew can acknowledge nothing: only who makes it anew starts it again. */
+static void note_idle(struct record *record, const struct observation *seen)
+{
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		const struct observation_server *one = &seen->servers[i];
+		if (!record->servers[i].recloning || record->idle_since_us[i] != 0) {
+			record->idle_since_us[i] =
+				record->servers[i].recloning ? record->idle_since_us[i] : 0;
+		} else if (observation_answers(seen, i) && one->status.replica.io == IO_NO) {
+			record->idle_since_us[i] = one->status_end_us;
+		}
+	}
+}
+
+/* Which server it is that belongs here: one that takes part. */
+static void note_uuid(struct record_server *server, const struct server_status *status,
+		      struct decision *ret)
+{
+	if (status->server_uuid[0] && strcmp(server->uuid, status->server_uuid) != 0) {
+		memcpy(server->uuid, status->server_uuid, sizeof(server->uuid));
+		ret->changed = true;
+	}
+}
+
 static void act_on_server(struct record *record, const struct observation *seen, uint32_t server,
 			  enum server_act act, struct decision *ret)
 {
@@ -185,6 +209,10 @@ static void tend_servers(struct record *record, const struct observation *seen,
 			want(ret, i, rule->step, rule->why);
 			ret->steps_source[i] =
 				rule->step == STEP_REPOINT ? record->primary : SERVER_NONE;
+		}
+		if ((facts & (SERVER_RUNNING | SERVER_SUBSET)) ==
+		    (SERVER_RUNNING | SERVER_SUBSET)) {
+			note_uuid(&record->servers[i], &seen->servers[i].status, ret);
 		}
 		/* Seen alive with the group steady: what its log holds is known, nothing is to be taken back. */
 		if (record->state == GROUP_STEADY && (facts & SERVER_ANSWERS) &&
@@ -285,6 +313,7 @@ static void tend_primary(struct record *record, const struct observation *seen,
 	if (promise_count_processes(record, seen, options, now_us)) {
 		ret->changed = true;
 	}
+	note_uuid(&record->servers[record->primary], &seen->servers[record->primary].status, ret);
 	enum step step = promise_step(record, seen);
 	if (step != STEP_NONE) {
 		want(ret, record->primary, step, "as the record says of acknowledgements");
@@ -333,6 +362,7 @@ void decide(struct record *record, const struct observation *seen,
 		ret->steps_source[i] = SERVER_NONE;
 	}
 	note_extra(record, seen, now_us);
+	note_idle(record, seen);
 	facts_find(record, seen, options, now_us, &ret->facts);
 	ret->rule = rules_match(record->state, ret->facts.set);
 	const struct rule *unheld =

@@ -57,6 +57,7 @@ static const struct wording server_fact_words[] = {
 	AT(GROUP_ALONE)        = { "the primary commits alone", "the primary does not commit alone" },
 	AT(GROUP_IS_ASYNC)     = { "the policy is async", "the policy is not async" },
 	AT(GROUP_COVERED)      = { "another member has received everything since", "no other member is known to have received everything since" },
+	AT(SERVER_RECLONING)   = { "is being made anew", "is not being made anew" },
 };
 /* clang-format on */
 

@@ -67,6 +67,9 @@ const char *health_problem(const struct record *record, const struct observation
 	if (!observation_answers(seen, server)) {
 		return reach_problem(one->reach);
 	}
+	if (record->servers[server].recloning) {
+		return "is being made anew";
+	}
 	if (record->servers[server].diverged) {
 		return "diverged: has transactions that the primary lacks";
 	}

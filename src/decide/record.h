@@ -53,6 +53,10 @@ struct record_server {
 	/* Of a member of the sync set: when the process began that has all it acknowledged. With a process ends what it
 	 * received and had not applied. 0: not known, then it counts. */
 	uint64_t started_s;
+	/* Its data are being replaced, or that was broken off: it is no server until it has ended. */
+	bool recloning;
+	char uuid
+		[SERVER_UUID_BYTES_MAX]; /* MySQL: of the server that last took part here; "" when none did */
 };
 
 struct record {
@@ -88,6 +92,8 @@ struct record {
 	uint64_t restarted_us[SERVERS_MAX]; /* server i was seen as another process since; 0: not */
 	uint64_t extra_since_us
 		[SERVERS_MAX]; /* server i shows transactions that the primary lacks since; 0: not */
+	uint64_t idle_since_us
+		[SERVERS_MAX]; /* a recloning server i is seen to receive nothing since; 0: not */
 };
 
 /* An empty record; `fini` releases the GTID sets. */

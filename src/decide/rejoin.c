@@ -42,11 +42,11 @@ static const struct row rows[REJOIN_CLASS_COUNT_] = {
 			      "Save its tail, then make it anew; what of the tail is to stay has "
 			      "to "
 			      "be applied to the primary by a person." },
-	[REJOIN_OTHER] = { "other", TAIL,
+	[REJOIN_OTHER] = { "other", TAIL | RECLONE,
 			   "It is not the server that belongs here: its data or its identity are "
 			   "those of another one.",
-			   "Find out which server this is; give it a server_id and server_uuid of "
-			   "its own, or take it out of the group." },
+			   "Find out which server this is. If it is to belong here it needs a "
+			   "server_id and server_uuid of its own, and has to be made anew." },
 	[REJOIN_UNKNOWN] = { "unknown", RECLONE, "What it has can't be told by GTID.",
 			     "It has to be made anew from another server's data." },
 };

@@ -6,6 +6,8 @@
 const struct server_rule server_rules[] = {
 	{ 1010, SERVER_DEAD | SERVER_MEMBER | GROUP_COVERED,                        SERVER_ACT_EVICT,   STEP_NONE,                 "no process, and the others hold all that it could have acknowledged" },
 	{ 1020, UP | SERVER_WRITABLE,                                               SERVER_ACT_NONE,    STEP_FENCE,                "writable, but not the primary of this epoch" },
+	{ 1024, SERVER_RECLONING | SERVER_MEMBER | GROUP_COVERED,                   SERVER_ACT_EVICT,   STEP_NONE,                 "it is to be made anew, and the others hold all that it could have acknowledged" },
+	{ 1026, SERVER_RECLONING,                                                   SERVER_ACT_NONE,    STEP_NONE,                 "it is being made anew" },
 	{ 1030, UP | SERVER_DIVERGED | SERVER_SUBSET,                               SERVER_ACT_RETURN,  STEP_NONE,                 "the primary has all that it has (again)" },
 	{ 1040, UP | SERVER_DIVERGED | SERVER_REPLICATING,                          SERVER_ACT_NONE,    STEP_KEEP_OUT,             "diverged: kept out" },
 	{ 1050, UP | SERVER_DIVERGED,                                               SERVER_ACT_NONE,    STEP_NONE,                 "diverged: kept out" },
@@ -33,7 +35,7 @@ const uint32_t server_rules_count = sizeof(server_rules) / sizeof(server_rules[0
 static const char *const names[SERVER_FACT_COUNT_] = {
 	"ANSWERS",     "DEAD",	   "WRITABLE",	"SUBSET",   "EXTRA",   "DIVERGED",    "STRAY",
 	"STOPPED",     "RUNNING",  "CAUGHT_UP", "MEMBER",   "ACKS",    "SILENT_ACKS", "WAITS",
-	"REPLICATING", "PROMISED", "ALONE",	"IS_ASYNC", "COVERED", "SETTLED",
+	"REPLICATING", "PROMISED", "ALONE",	"IS_ASYNC", "COVERED", "SETTLED",     "RECLONING",
 };
 
 const char *server_fact_name(uint32_t bit_index)
@@ -92,10 +94,11 @@ enum server_order server_facts_compare(const struct observation *seen, uint32_t 
 	return of_now || one->older.read_only ? SERVER_ORDER_SUBSET : SERVER_ORDER_UNKNOWN;
 }
 
-/* Some other member, alive, that has received what the primary had after `server` was found dead. */
-static bool is_covered(const struct record *record, const struct observation *seen, uint32_t server)
+/* Some other member, alive, that has received what the primary had since then, when `server` could acknowledge
+ * nothing any more. */
+static bool is_covered(const struct record *record, const struct observation *seen, uint32_t server,
+		       uint64_t since_us)
 {
-	uint64_t since_us = seen->servers[server].refused_since_us;
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		if (i != server && record_is_member(record, i) && observation_answers(seen, i) &&
 		    seen->servers[i].status.semisync.replica_active &&
@@ -157,7 +160,16 @@ uint32_t server_facts_find(const struct record *record, const struct observation
 	if (is_dead(seen, server)) {
 		set |= SERVER_DEAD;
 		set |= observation_answers(seen, record->primary) &&
-				       is_covered(record, seen, server)
+				       is_covered(record, seen, server, one->refused_since_us)
+			       ? GROUP_COVERED
+			       : 0;
+	}
+	if (record->servers[server].recloning) {
+		set |= SERVER_RECLONING;
+		set |= record->idle_since_us[server] != 0 &&
+				       observation_answers(seen, record->primary) &&
+				       is_covered(record, seen, server,
+						  record->idle_since_us[server])
 			       ? GROUP_COVERED
 			       : 0;
 	}

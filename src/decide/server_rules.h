@@ -29,7 +29,8 @@ enum server_fact {
 	GROUP_COVERED = 1u << 18,      /* another member has received all, since this one died */
 	/* Nothing is being applied that the primary lacks: a change of source drops nothing that anybody misses. */
 	SERVER_SETTLED = 1u << 19,
-	SERVER_FACT_COUNT_ = 20
+	SERVER_RECLONING = 1u << 20, /* its data are being replaced */
+	SERVER_FACT_COUNT_ = 21
 };
 
 /* What a row changes in the record, for that server. */

@@ -23,6 +23,9 @@ static const char *state_of(const struct group *group, uint32_t server)
 	if (!observation_answers(&group->seen, server)) {
 		return "down";
 	}
+	if (group->record.servers[server].recloning) {
+		return "recloning";
+	}
 	if (group->record.servers[server].diverged) {
 		return "diverged";
 	}
@@ -85,6 +88,27 @@ static json_t *behind_of(const struct group *group, uint32_t server)
 					      &group->seen.servers[server].status.executed));
 }
 
+/* Numbers by which the client library says that it could not connect. */
+static bool is_network_errno(uint32_t number)
+{
+	return number >= 2000 && number < 3000;
+}
+
+/* What a person can do about a server that doesn't come back by itself: kept out, or refused by the primary, which no
+ * longer has what it asks for. */
+static json_t *next_of(const struct group *group, uint32_t server)
+{
+	const struct record_server *one = &group->record.servers[server];
+	const struct replica_status *replica = &group->seen.servers[server].status.replica;
+	bool answers = observation_answers(&group->seen, server);
+	bool refused = answers && server != group->record.primary && replica->io == IO_NO &&
+		       replica->io_errno != 0 && !is_network_errno(replica->io_errno);
+	if (!one->diverged && !refused) {
+		return json_null();
+	}
+	return json_sprintf("muster rejoin %s %s --plan", group->record.group, one->name);
+}
+
 static const char *health_of(const struct group *group, uint32_t server, const char *problem)
 {
 	if (!problem) {
@@ -117,6 +141,7 @@ static json_t *server_json(const struct group *group, uint32_t server, uint64_t 
 	(void)json_object_set_new(json, "lag_ms", lag_ms_of(group, server));
 	(void)json_object_set_new(json, "verdict", verdict_json(group, server, now_us));
 	(void)json_object_set_new(json, "executed", gtid_to_json(&seen->status.executed));
+	(void)json_object_set_new(json, "next", next_of(group, server));
 	(void)json_object_set_new(json, "extra", gtid_to_json(&one->extra));
 	return json;
 }

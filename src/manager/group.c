@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "db/evidence.h"
 #include "db/server.h"
+#include "manager/rejoin.h"
 #include "os/fault.h"
 #include "os/thread.h"
 
@@ -65,6 +66,7 @@ struct group *group_new(const struct record *record, const struct manager_option
 	list_init(&group->list);
 	list_init(&group->waiters);
 	list_init(&group->goodbyes);
+	list_init(&group->rejoins);
 	record_init(&group->record);
 	record_copy(&group->record, record);
 	group->record.state_since_us = now_us;
@@ -131,6 +133,7 @@ struct group *group_free(struct group *group)
 	if (!group) {
 		return NULL;
 	}
+	rejoin_stop(group);
 	for (uint32_t i = 0; i < group->record.server_count; i++) {
 		forget_seen(&group->seen.servers[i]);
 		if (group->members[i].peer) {

@@ -52,6 +52,7 @@ struct group {
 	struct hooks *hooks;	   /* NULL: none is configured */
 	struct list waiters;
 	struct list goodbyes;	  /* of servers that left it */
+	struct list rejoins;	  /* jobs: struct rejoin, of rejoin.h */
 	struct route route;	  /* the newest published */
 	uint64_t route_version;	  /* the record's version that it was made from */
 	uint32_t route_count;	  /* published for that version */

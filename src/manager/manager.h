@@ -56,6 +56,7 @@ struct manager_options {
 	char proxy_group[ROUTE_NAME_BYTES_MAX]; /* the group that the local proxy serves */
 	uint16_t write_port;			/* of the local proxy, for status; 0: none */
 	uint16_t read_port;
+	const char *data_dir; /* saved tails go below it; outlives the manager */
 	const struct clock *clock;
 	const struct log *log;
 	struct manager_door *door; /* may be NULL; see below */

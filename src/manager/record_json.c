@@ -56,11 +56,12 @@ static json_t *failovers_to_json(const struct record *record, const struct recor
 
 static json_t *server_to_json(const struct record_server *server)
 {
-	return json_pack("{s:s, s:s, s:i, s:i, s:b, s:b, s:o, s:b, s:I}", "name", server->name,
-			 "host", server->host, "port", (int)server->port, "weight",
+	return json_pack("{s:s, s:s, s:i, s:i, s:b, s:b, s:o, s:b, s:I, s:b, s:s}", "name",
+			 server->name, "host", server->host, "port", (int)server->port, "weight",
 			 (int)server->weight, "never_promote", server->never_promote, "diverged",
 			 server->diverged, "extra", gtid_to_json(&server->extra), "may_rewind",
-			 server->may_rewind, "started", (json_int_t)server->started_s);
+			 server->may_rewind, "started", (json_int_t)server->started_s, "recloning",
+			 server->recloning, "uuid", server->uuid);
 }
 
 /* Servers are named, not numbered, so that the text can be read. */
@@ -139,7 +140,11 @@ static enum err read_server(const json_t *json, struct record_server *ret, struc
 	ret->never_promote = json_is_true(json_object_get(json, "never_promote"));
 	ret->diverged = json_is_true(json_object_get(json, "diverged"));
 	ret->may_rewind = json_is_true(json_object_get(json, "may_rewind"));
-	/* Records of older versions lack it: not known. */
+	ret->recloning = json_is_true(json_object_get(json, "recloning"));
+	/* Records of older versions lack both: not known. */
+	if (rc == ERR_OK && json_object_get(json, "uuid")) {
+		rc = read_text(json, "uuid", ret->uuid, sizeof(ret->uuid), err);
+	}
 	if (rc == ERR_OK && json_object_get(json, "started")) {
 		rc = read_number(json, "started", INT64_MAX, &ret->started_s, err);
 	}

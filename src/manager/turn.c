@@ -8,6 +8,7 @@
 #include "manager/group.h"
 #include "manager/publish.h"
 #include "manager/record_json.h"
+#include "manager/rejoin.h"
 #include "manager/story.h"
 #include "manager/vitals.h"
 #include "os/fault.h"
@@ -407,6 +408,7 @@ static uint64_t next_due_us(const struct group *group, const struct turn_context
 
 void group_turn(struct group *group, const struct turn_context *context, uint64_t *ret_next_us)
 {
+	rejoin_turn(group, context);
 	see_routes(group, context);
 	hooks_see(group, context);
 	bool dirty = decide_all(group, context) || group->unstored;

@@ -758,6 +758,7 @@ int main(void)
 	failed += scenarios_bounded();
 	failed += scenarios_feed();
 	failed += scenarios_limits();
+	failed += scenarios_rejoin();
 	failed += scenarios_restart();
 	failed += scenarios_stall();
 	return failed + cmocka_run_group_tests(last, NULL, NULL);

@@ -119,7 +119,6 @@ static void test_each_class_has_its_words(void **state)
 		assert_non_null(rejoin_remedy(i));
 		assert_false(rejoin_is_automatic(i) && rejoin_has_tail(i));
 	}
-	assert_false(rejoin_can_reclone(REJOIN_OTHER));
 	assert_true(rejoin_can_reclone(REJOIN_PURGED));
 }
 

@@ -50,5 +50,6 @@ bool world_has_seen_rule(uint32_t id);
 int scenarios_bounded(void);
 int scenarios_feed(void);
 int scenarios_limits(void);
+int scenarios_rejoin(void);
 int scenarios_restart(void);
 int scenarios_stall(void);

@@ -40,6 +40,10 @@ static void fill(struct record *record)
 	record->servers[0].may_rewind = true;
 	record->servers[1].started_s = 1790000000;
 	record->servers[2].diverged = true;
+	record->servers[2].recloning = true;
+	assert_int_equal(str_copy(STR("4c2e5b9e-0000-11ee-9c2a-0242ac120002"),
+				  record->servers[1].uuid, SERVER_UUID_BYTES_MAX),
+			 ERR_OK);
 	record->servers[2].never_promote = true;
 	assert_int_equal(
 		gtid_set_parse(STR("0-1-104..105"), GTID_MARIADB, &record->servers[2].extra, NULL),
