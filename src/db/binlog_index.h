@@ -21,6 +21,7 @@ struct binlog_index {
 	size_t count;
 };
 
+/* Releases the list, leaves a valid empty one. */
 void binlog_index_fini(struct binlog_index *index);
 
 /* ret: zeroed. Errors: those of conn_query(). */

@@ -33,6 +33,7 @@ struct rejoin_facts {
 	bool remade;   /* it is being made anew: what it says of itself is not to be believed */
 };
 
+/* The class; where a fact is missing REJOIN_UNKNOWN, never a better one. */
 enum rejoin_class rejoin_classify(const struct rejoin_facts *facts);
 
 const char *rejoin_name(enum rejoin_class class);    /* "behind" */

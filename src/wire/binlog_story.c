@@ -1,7 +1,6 @@
 #include "wire/binlog_story.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "base/cursor.h"
 #include "base/mem.h"
@@ -79,17 +78,32 @@ static void add_clean(struct buf *out, struct str text, size_t bytes_max)
 	}
 }
 
+/* Years begin in March here, so that the day that is added now and then is the last.
+ * Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days(). */
+static void add_time(struct buf *out, uint32_t timestamp)
+{
+	const uint32_t day_s = 86400;
+	const uint32_t era_days = 146097; /* 400 years */
+	uint32_t days = timestamp / day_s + 719468;
+	uint32_t of_day = timestamp % day_s;
+	uint32_t of_era = days % era_days;
+	uint32_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	uint32_t of_year = of_era - (365 * year + year / 4 - year / 100);
+	uint32_t month = (5 * of_year + 2) / 153; /* 0: March */
+	uint32_t day = of_year - (153 * month + 2) / 5 + 1;
+	year += days / era_days * 400 + (month >= 10);
+	month = month < 10 ? month + 3 : month - 9;
+	buf_printf(out, "%04u-%02u-%02u %02u:%02u:%02u UTC", year, month, day, of_day / 3600,
+		   of_day / 60 % 60, of_day % 60);
+}
+
 void binlog_story_begin(struct binlog_story *story, struct str gtid, uint32_t timestamp)
 {
-	time_t seconds = (time_t)timestamp;
-	struct tm parts;
-	char when[32] = "?";
-	if (gmtime_r(&seconds, &parts)) {
-		(void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S UTC", &parts);
-	}
 	buf_clear(&story->head);
 	buf_clear(&story->lines);
-	buf_printf(&story->head, "%.*s  %s\n", STR_ARG(gtid), when);
+	buf_printf(&story->head, "%.*s  ", STR_ARG(gtid));
+	add_time(&story->head, timestamp);
+	buf_add_char(&story->head, '\n');
 	memset(story->changes, 0, sizeof(*story->changes) * BINLOG_STORY_TABLES_MAX);
 	story->change_count = 0;
 	story->changes_left_out = false;

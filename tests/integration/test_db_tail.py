@@ -20,8 +20,8 @@ CREATE TABLE app.lost (id INT PRIMARY KEY AUTO_INCREMENT, t VARCHAR(300) CHARACT
  bits BIT(11), f FLOAT, g DOUBLE, y YEAR, tm TIME(2), big BIGINT, i3 MEDIUMINT, j JSON, p POINT,
  c2 CHAR(100) CHARACTER SET utf8mb4) ENGINE=InnoDB;
 INSERT INTO app.lost (t,c,n,d,ts,b,e,s,bits,f,g,y,tm,big,i3,j,p,c2) VALUES
- ('grün','x',-1234567.7654321,'2026-01-02 03:04:05.678','2026-01-02 03:04:05.678901',REPEAT('B',70000),'y',
-  'a,b',b'10110010101',1.5,2.25,2026,'-12:34:56.78',-1,-8,'{"a": 1}',POINT(1,2),REPEAT('ü',50));
+ ('gr\u00fcn','x',-1234567.7654321,'2026-01-02 03:04:05.678','2026-01-02 03:04:05.678901',REPEAT('B',70000),'y',
+  'a,b',b'10110010101',1.5,2.25,2026,'-12:34:56.78',-1,-8,'{"a": 1}',POINT(1,2),REPEAT('\u00fc',50));
 INSERT INTO app.lost (t) VALUES ('one'),('two'),(NULL);
 UPDATE app.lost SET t=CONCAT(t,'!'), e='x' WHERE id IN (1,2,3);
 DELETE FROM app.lost WHERE t IS NULL;

@@ -242,6 +242,33 @@ static void test_a_real_log_is_told(void **state)
 	story = binlog_story_free(story);
 }
 
+static void test_times(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t timestamp;
+		const char *text;
+	} times[] = {
+		{ 0, "g  1970-01-01 00:00:00 UTC\n" },
+		{ 951782399, "g  2000-02-28 23:59:59 UTC\n" },
+		{ 951782400, "g  2000-02-29 00:00:00 UTC\n" },
+		{ 1709251200, "g  2024-03-01 00:00:00 UTC\n" },
+		{ 1767225599, "g  2025-12-31 23:59:59 UTC\n" },
+		{ 4107542400, "g  2100-03-01 00:00:00 UTC\n" },
+		{ UINT32_MAX, "g  2106-02-07 06:28:15 UTC\n" },
+	};
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		struct binlog_story *story = binlog_story_new();
+		struct buf text;
+		buf_init(&text, 1000);
+		binlog_story_begin(story, STR("g"), times[i].timestamp);
+		binlog_story_end(story, &text);
+		assert_string_equal(buf_text(&text), times[i].text);
+		buf_fini(&text);
+		story = binlog_story_free(story);
+	}
+}
+
 static void test_mariadb_gtid(void **state)
 {
 	(void)state;
@@ -265,6 +292,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows_are_counted),
 		cmocka_unit_test(test_a_real_log_is_told),
+		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_mariadb_gtid),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
