@@ -1,19 +1,14 @@
-/* muster group: add, create, list, remove, set, show. */
+/* muster group: add, create, list, remove, show. */
 #include <string.h>
 
 #include "base/check.h"
 #include "base/str.h"
 #include "cli/command.h"
+#include "cli/group_option.h"
 #include "cli/request.h"
 #include "cli/server_word.h"
 #include "cli/table.h"
 #include "cli/view.h"
-
-#define OPTION_MAX_LOSS \
-	{ \
-		.name = "max-loss-s", .kind = OPTION_TEXT, .value = "N", \
-		.help = "bounded: a failover may lose the commits of the last N seconds." \
-	}
 
 const struct option_row options_group_create[] = {
 	{ .name = "policy",
@@ -21,71 +16,29 @@ const struct option_row options_group_create[] = {
 	  .value = "POLICY",
 	  .help = "lossless (no acknowledged commit is lost), bounded or async. Default: "
 		  "lossless." },
-	OPTION_MAX_LOSS,
+	GROUP_OPTION_MAX_LOSS,
 	{ 0 },
 };
 
-const struct option_row options_group_set[] = {
-	{ .name = "policy",
+const struct option_row options_group_add[] = {
+	{ .name = "dc",
 	  .kind = OPTION_TEXT,
-	  .value = "POLICY",
-	  .help = "lossless, bounded or async." },
-	OPTION_MAX_LOSS,
-	{ .name = "weight",
-	  .kind = OPTION_TEXT,
-	  .value = "SERVER=N",
-	  .help = "Share of the readers that a server gets; 0: none.",
-	  .repeats = true },
-	{ .name = "never-promote",
-	  .kind = OPTION_TEXT,
-	  .value = "SERVER",
-	  .help = "Never make this server the primary.",
-	  .repeats = true },
-	{ .name = "may-promote",
-	  .kind = OPTION_TEXT,
-	  .value = "SERVER",
-	  .help = "Allow this server to become the primary again.",
-	  .repeats = true },
+	  .value = "NAME",
+	  .help = "Their data centre; the primary's is preferred in a failover." },
 	{ 0 },
 };
 
-enum { WEIGHT_MAX = 1000, MAX_LOSS_S_MAX = 86400 };
-
-/* Prints the result as JSON, or `line` for people, and lets go of it. */
-static void finish(struct cli *cli, json_t *result, const char *verb, const char *what)
+/* What the options say of each of the servers. */
+static enum err add_settings(struct cli *cli, const struct args *args, json_t *servers)
 {
-	const char *text = request_text(result, "text");
-	view_warnings(cli, result);
-	if (cli->json) {
-		cli_print_json(cli, result);
-	} else if (text[0]) {
-		buf_printf(&cli->out, "%s: %s\n", what, text);
-	} else {
-		buf_printf(&cli->out, "%s %s\n", what, verb);
-	}
-	json_decref(result);
-}
-
-/* Puts policy and max_loss_s into the body of a call, as far as they are given. */
-static enum err add_policy(struct cli *cli, const struct args *args, json_t *body)
-{
-	const char *policy = args_text(args, "policy");
-	const char *max_loss = args_text(args, "max-loss-s");
-	uint32_t max_loss_s = 0;
-	if (policy && strcmp(policy, "lossless") != 0 && strcmp(policy, "bounded") != 0 &&
-	    strcmp(policy, "async") != 0) {
-		return err_set(&cli->err, ERR_USAGE,
-			       "--policy: '%s' is none of lossless, bounded, async", policy);
-	}
-	if (max_loss && str_parse_u32(str_of(max_loss), 1, MAX_LOSS_S_MAX, &max_loss_s) != ERR_OK) {
-		return err_set(&cli->err, ERR_USAGE, "--max-loss-s: '%s' is no number from 1 to %d",
-			       max_loss, (int)MAX_LOSS_S_MAX);
-	}
-	if (policy) {
-		check(json_object_set_new(body, "policy", json_string(policy)) == 0);
-	}
-	if (max_loss) {
-		check(json_object_set_new(body, "max_loss_s", json_integer(max_loss_s)) == 0);
+	const char *dc = args_text(args, "dc");
+	size_t i;
+	json_t *server;
+	json_array_foreach(servers, i, server)
+	{
+		if (dc && json_object_set_new(server, "dc", json_string(dc)) != 0) {
+			return err_set(&cli->err, ERR_USAGE, "--dc: no valid UTF-8");
+		}
 	}
 	return ERR_OK;
 }
@@ -125,14 +78,14 @@ enum err cmd_group_create(struct cli *cli, const struct args *args)
 		json_decref(servers);
 		return err_set(&cli->err, ERR_USAGE, "a name is no valid UTF-8");
 	}
-	rc = add_policy(cli, args, body);
+	rc = group_option_policy(cli, args, body);
 	rc = rc ? rc : request_open(cli, args, &request);
 	if (rc == ERR_OK) {
 		rc = request_call(&request, "POST", "/groups", body, &result);
 	}
 	json_decref(body);
 	if (rc == ERR_OK) {
-		finish(cli, result, "is created", args->words[0]);
+		view_done(cli, result, "is created", args->words[0]);
 	}
 	return rc;
 }
@@ -151,7 +104,8 @@ enum err cmd_group_add(struct cli *cli, const struct args *args)
 		return rc;
 	}
 	json_t *body = json_pack("{s:o}", "servers", servers);
-	rc = request_open(cli, args, &request);
+	rc = add_settings(cli, args, servers);
+	rc = rc ? rc : request_open(cli, args, &request);
 	if (rc == ERR_OK) {
 		rc = request_group(&request, named ? args->words[0] : NULL);
 	}
@@ -160,7 +114,7 @@ enum err cmd_group_add(struct cli *cli, const struct args *args)
 	}
 	json_decref(body);
 	if (rc == ERR_OK) {
-		finish(cli, result, "is changed", request.group);
+		view_done(cli, result, "is changed", request.group);
 	}
 	return rc;
 }
@@ -186,96 +140,7 @@ enum err cmd_group_remove(struct cli *cli, const struct args *args)
 		rc = request_group_call(&request, "DELETE", buf_text(&rest), NULL, &result);
 	}
 	if (rc == ERR_OK) {
-		finish(cli, result, "is changed", request.group);
-	}
-	return rc;
-}
-
-static enum err add_weight(struct cli *cli, const char *word, json_t *servers)
-{
-	struct str rest = str_of(word);
-	struct str name = STR("");
-	uint32_t weight = 0;
-	if (!str_next(&rest, '=', &name) || name.len == 0 ||
-	    str_parse_u32(rest, 0, WEIGHT_MAX, &weight) != ERR_OK) {
-		return err_set(&cli->err, ERR_USAGE,
-			       "--weight: '%s' is no SERVER=N, N from 0 to %d", word,
-			       (int)WEIGHT_MAX);
-	}
-	json_t *server =
-		json_pack("{s:s%, s:i}", "name", name.ptr, name.len, "weight", (int)weight);
-	return server && json_array_append_new(servers, server) == 0
-		       ? ERR_OK
-		       : err_set(&cli->err, ERR_USAGE, "--weight: the name is no valid UTF-8");
-}
-
-static enum err add_promotable(struct cli *cli, const struct args *args, const char *option,
-			       bool never, json_t *servers)
-{
-	const char *name;
-	for (size_t i = 0; (name = args_nth(args, option, i)) != NULL; i++) {
-		json_t *server =
-			json_pack("{s:s, s:b}", "name", name, "never_promote", never ? 1 : 0);
-		if (!server || json_array_append_new(servers, server) != 0) {
-			return err_set(&cli->err, ERR_USAGE, "--%s: the name is no valid UTF-8",
-				       option);
-		}
-	}
-	return ERR_OK;
-}
-
-/* What is to be set, as the body of the call; a new reference. */
-static enum err settings_of(struct cli *cli, const struct args *args, json_t **ret)
-{
-	const char *weight;
-	if (args->value_count == 0) {
-		return err_set(&cli->err, ERR_USAGE, "group set: nothing to set: see --help");
-	}
-	json_t *body = json_object();
-	json_t *servers = json_array();
-	enum err rc = add_policy(cli, args, body);
-	for (size_t i = 0; rc == ERR_OK && (weight = args_nth(args, "weight", i)) != NULL; i++) {
-		rc = add_weight(cli, weight, servers);
-	}
-	if (rc == ERR_OK) {
-		rc = add_promotable(cli, args, "never-promote", true, servers);
-	}
-	if (rc == ERR_OK) {
-		rc = add_promotable(cli, args, "may-promote", false, servers);
-	}
-	if (json_array_size(servers)) {
-		check(json_object_set(body, "servers", servers) == 0);
-	}
-	if (rc == ERR_OK && json_object_size(body) == 0) {
-		rc = err_set(&cli->err, ERR_USAGE, "group set: nothing to set: see --help");
-	}
-	json_decref(servers);
-	if (rc != ERR_OK) {
-		json_decref(body);
-		return rc;
-	}
-	*ret = body;
-	return ERR_OK;
-}
-
-enum err cmd_group_set(struct cli *cli, const struct args *args)
-{
-	struct request request;
-	json_t *body = NULL;
-	json_t *result = NULL;
-	enum err rc = settings_of(cli, args, &body);
-	if (rc == ERR_OK) {
-		rc = request_open(cli, args, &request);
-	}
-	if (rc == ERR_OK) {
-		rc = request_group(&request, args_word(args, 0));
-	}
-	if (rc == ERR_OK) {
-		rc = request_group_call(&request, "PATCH", "", body, &result);
-	}
-	json_decref(body);
-	if (rc == ERR_OK) {
-		finish(cli, result, "is changed", request.group);
+		view_done(cli, result, "is changed", request.group);
 	}
 	return rc;
 }

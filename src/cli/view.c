@@ -258,3 +258,17 @@ void view_warnings(struct cli *cli, const json_t *result)
 			 json_string_value(warning) ? json_string_value(warning) : "?");
 	}
 }
+
+void view_done(struct cli *cli, json_t *result, const char *verb, const char *what)
+{
+	const char *text = request_text(result, "text");
+	view_warnings(cli, result);
+	if (cli->json) {
+		cli_print_json(cli, result);
+	} else if (text[0]) {
+		buf_printf(&cli->out, "%s: %s\n", what, text);
+	} else {
+		buf_printf(&cli->out, "%s %s\n", what, verb);
+	}
+	json_decref(result);
+}

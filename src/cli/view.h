@@ -13,3 +13,7 @@ void view_change(struct cli *cli, const json_t *report);
 
 /* The "warnings" of a result, on standard error. */
 void view_warnings(struct cli *cli, const json_t *result);
+
+/* Prints the result of a change as JSON, or one line for people: `what`, and the result's text or `verb`. Takes the
+ * result over. */
+void view_done(struct cli *cli, json_t *result, const char *verb, const char *what);

@@ -116,6 +116,19 @@ static void apply_rule(struct record *record, const struct observation *seen, ui
 	}
 }
 
+/* A downtime ends by itself. */
+static void end_downtimes(struct record *record, uint64_t now_us, struct decision *ret)
+{
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		struct record_server *one = &record->servers[i];
+		if (one->downtime_until_us != 0 && one->downtime_until_us <= (int64_t)now_us) {
+			one->downtime_until_us = 0;
+			one->downtime_why[0] = 0;
+			ret->downtime_over |= 1u << i;
+		}
+	}
+}
+
 static void note_extra(struct record *record, const struct observation *seen, uint64_t now_us)
 {
 	if (record->primary == SERVER_NONE || !observation_answers(seen, record->primary)) {
@@ -363,6 +376,7 @@ void decide(struct record *record, const struct observation *seen,
 	}
 	note_extra(record, seen, now_us);
 	note_idle(record, seen);
+	end_downtimes(record, now_us, ret);
 	facts_find(record, seen, options, now_us, &ret->facts);
 	ret->rule = rules_match(record->state, ret->facts.set);
 	const struct rule *unheld =
@@ -372,6 +386,7 @@ void decide(struct record *record, const struct observation *seen,
 	if (!ret->moved) {
 		plan(record, seen, options, now_us, ret);
 	}
+	ret->changed = ret->changed || ret->downtime_over != 0;
 	if (record->cooling && health_check(record, seen, NULL)) {
 		record->cooling = false;
 		ret->changed = true;

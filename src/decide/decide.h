@@ -21,6 +21,7 @@ struct decision {
 	uint32_t steps_source[SERVERS_MAX]; /* STEP_REPOINT, STEP_FEED: whom to replicate from */
 	const struct server_rule
 		*server_rules[SERVERS_MAX]; /* rows that matched; NULL: not looked at */
+	uint32_t downtime_over;		    /* bit i: that of server i has ended */
 	uint32_t acted;			    /* bit i: the row of server i changed the record */
 	const char *promise_why; /* why sync set or acks changed without a row; NULL: they didn't */
 };

@@ -20,6 +20,9 @@ const char *election_unfit(const struct record *record, const struct observation
 	if (record->servers[server].never_promote) {
 		return "set to never-promote";
 	}
+	if (record_in_downtime(record, server)) {
+		return "is in downtime";
+	}
 	if (!status->log_bin || !status->log_replica_updates) {
 		return "does not log what it replicates (log_bin, log_slave_updates)";
 	}
@@ -252,6 +255,10 @@ static int compare_wishes(const struct record *record, uint32_t lost, uint32_t a
 	if ((a == lost) != (b == lost)) {
 		return (a == lost) != (record->ask == ASK_FAILOVER) ? 1 : -1;
 	}
+	if (lost != SERVER_NONE &&
+	    record_same_dc(record, a, lost) != record_same_dc(record, b, lost)) {
+		return record_same_dc(record, a, lost) ? 1 : -1;
+	}
 	if (record->servers[a].weight != record->servers[b].weight) {
 		return record->servers[a].weight > record->servers[b].weight ? 1 : -1;
 	}
@@ -315,6 +322,19 @@ static bool is_feedable(const struct record *record, const struct observation *s
 	return !refused;
 }
 
+/* Why the server can't follow the lost primary now; NULL when it can. */
+static const char *unfit_now(const struct record *record, const struct observation *seen,
+			     uint32_t lost, uint32_t server)
+{
+	const char *unfit = election_unfit(record, seen, server);
+	bool elsewhere = lost != SERVER_NONE && server != lost && record->stay_in_dc &&
+			 record->ask != ASK_FAILOVER && record->servers[lost].dc[0] &&
+			 !record_same_dc(record, server, lost);
+	return unfit	   ? unfit
+	       : elsewhere ? "is in another data centre, where it may go by order only"
+			   : NULL;
+}
+
 /* The best of those that could take over: of the ones that hold `most`, and of the ones that could be fed. */
 struct choice {
 	uint32_t full;
@@ -334,7 +354,7 @@ static void find_choice(const struct record *record, const struct observation *s
 			continue;
 		}
 		bool full = gtid_set_contains(&seen->servers[i].status.received, most);
-		const char *unfit = election_unfit(record, seen, i);
+		const char *unfit = unfit_now(record, seen, from->lost, i);
 		if (unfit && full && (ret->unfit == SERVER_NONE || i == best)) {
 			ret->unfit = i;
 			ret->unfit_why = unfit;
@@ -351,11 +371,11 @@ static void find_choice(const struct record *record, const struct observation *s
 
 /* The one that has the most of those that can be a primary: what it lacks is lost, which is allowed. */
 static uint32_t find_lossy(const struct record *record, const struct observation *seen,
-			   uint32_t silenced)
+			   const struct electorate *from)
 {
 	uint32_t fit = 0;
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		if ((silenced & (1u << i)) && !election_unfit(record, seen, i)) {
+		if ((from->silenced & (1u << i)) && !unfit_now(record, seen, from->lost, i)) {
 			fit |= 1u << i;
 		}
 	}
@@ -401,7 +421,7 @@ static void choose(const struct record *record, const struct observation *seen,
 	if (!wanted) {
 		ret->candidate = choice.full;
 	} else if (loss_is_allowed(record) && from->patience == ELECTION_LATE) {
-		ret->candidate = find_lossy(record, seen, from->silenced);
+		ret->candidate = find_lossy(record, seen, from);
 	} else if (choice.fed != SERVER_NONE) {
 		ret->candidate = choice.fed;
 		ret->source = ret->best;

@@ -231,12 +231,16 @@ static void find_failover_facts(const struct record *record, const struct observ
 	}
 }
 
-/* Whether `a` is the better successor: by weight, and among equals who can take over sooner. */
+/* Whether `a` is the better successor: by data centre and weight, and among equals who can take over sooner. */
 static bool is_readier(const struct record *record, const struct observation *seen, uint32_t a,
 		       uint32_t b)
 {
 	if (b == SERVER_NONE) {
 		return true;
+	}
+	uint32_t primary = record->primary;
+	if (record_same_dc(record, a, primary) != record_same_dc(record, b, primary)) {
+		return record_same_dc(record, a, primary);
 	}
 	if (record->servers[a].weight != record->servers[b].weight) {
 		return record->servers[a].weight > record->servers[b].weight;

@@ -102,7 +102,7 @@ bool health_check(const struct record *record, const struct observation *seen, s
 	}
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		const char *problem = health_problem(record, seen, i);
-		if (problem) {
+		if (problem && (i == record->primary || !record_in_downtime(record, i))) {
 			healthy = note(missing, record->servers[i].name, problem);
 		}
 	}

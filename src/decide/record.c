@@ -63,6 +63,17 @@ uint32_t record_find(const struct record *record, const char *name)
 	return SERVER_NONE;
 }
 
+bool record_in_downtime(const struct record *record, uint32_t server)
+{
+	return record->servers[server].downtime_until_us != 0;
+}
+
+bool record_same_dc(const struct record *record, uint32_t a, uint32_t b)
+{
+	const char *dc = record->servers[a].dc;
+	return dc[0] && strcmp(dc, record->servers[b].dc) == 0;
+}
+
 bool record_may_rewind(const struct record *record, uint32_t server)
 {
 	return record->servers[server].may_rewind && record->state == GROUP_STEADY &&

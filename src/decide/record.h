@@ -11,7 +11,7 @@
 
 #include "decide/observation.h"
 
-enum { SERVER_NONE = SERVERS_MAX, FAILOVERS_KEPT = 10 };
+enum { SERVER_NONE = SERVERS_MAX, FAILOVERS_KEPT = 10, DOWNTIME_BYTES_MAX = 128 };
 
 enum policy {
 	POLICY_ASYNC,	 /* a failover may lose what no replica received; it is named by GTID */
@@ -57,12 +57,18 @@ struct record_server {
 	bool recloning;
 	char uuid
 		[SERVER_UUID_BYTES_MAX]; /* MySQL: of the server that last took part here; "" when none did */
+	char dc[NAME_BYTES_MAX]; /* data centre; "": not told */
+	/* In downtime somebody works on it: it is never elected, not mended, and no alarm is raised about it; what it says
+	 * counts all the same. Monotonic microseconds of this observer at which it ends; 0: not in downtime. */
+	int64_t downtime_until_us;
+	char downtime_why[DOWNTIME_BYTES_MAX];
 };
 
 struct record {
 	char group[NAME_BYTES_MAX];
 	enum policy policy;
 	uint32_t max_loss_s; /* POLICY_BOUNDED */
+	bool stay_in_dc;     /* no automatic failover to another data centre than the primary's */
 	bool paused;	     /* no automatic failover */
 	uint64_t version;    /* grows with each change that has to be stored */
 	uint64_t epoch;
@@ -111,6 +117,12 @@ void record_forget_failovers(struct record *record);
 
 /* The index of the server of that name, SERVER_NONE when there is none. */
 uint32_t record_find(const struct record *record, const char *name);
+
+/* Whether somebody works on it. */
+bool record_in_downtime(const struct record *record, uint32_t server);
+
+/* Whether both are told to be in the same data centre. */
+bool record_same_dc(const struct record *record, uint32_t a, uint32_t b);
 
 /* Whether the tail of the server's log may be taken back before it is started: another primary is in force, which is
  * proven to have every acknowledged commit. While there is none, the server may be the one that has them. */

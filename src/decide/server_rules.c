@@ -133,6 +133,11 @@ static uint32_t stream_facts(const struct record *record, const struct observati
 	if (replica->configured && runs) {
 		set |= SERVER_REPLICATING;
 	}
+	/* Somebody stopped it, or works on it: it stays as it is. */
+	if (record_in_downtime(record, server) &&
+	    (!replica->configured || replica->io == IO_NO || !replica->sql_running)) {
+		return set;
+	}
 	if (!record_follows(record, seen, server, record->primary) || !replica->gtid_position) {
 		return set | SERVER_STRAY;
 	}

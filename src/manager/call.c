@@ -6,7 +6,6 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "manager/foresee_json.h"
-#include "manager/plan.h"
 #include "manager/record_json.h"
 #include "os/thread.h"
 
@@ -324,57 +323,6 @@ enum err call_resume(struct manager_core *core, struct call *call, json_t **ret,
 		     struct err_ctx *err)
 {
 	return set_paused(core, call, false, ret, err);
-}
-
-static enum err set_server(struct record *next, const json_t *row, struct err_ctx *err)
-{
-	uint32_t server = SERVER_NONE;
-	enum err rc = find_server(next, row, "name", &server, err);
-	if (rc != ERR_OK || server == SERVER_NONE) {
-		return rc ? rc : err_set(err, ERR_USAGE, "a server without a name");
-	}
-	const json_t *weight = json_object_get(row, "weight");
-	const json_t *never = json_object_get(row, "never_promote");
-	if (weight && (!json_is_integer(weight) || json_integer_value(weight) < 0 ||
-		       json_integer_value(weight) > 1000)) {
-		return err_set(err, ERR_USAGE, "weight: a number from 0 to 1000 is needed");
-	}
-	if (weight) {
-		next->servers[server].weight = (uint32_t)json_integer_value(weight);
-	}
-	if (json_is_boolean(never)) {
-		next->servers[server].never_promote = json_is_true(never);
-	}
-	return ERR_OK;
-}
-
-enum err call_set(struct manager_core *core, struct call *call, json_t **ret, struct err_ctx *err)
-{
-	struct group *group = NULL;
-	enum err rc = call_group(core, call->params, &group, err);
-	if (rc != ERR_OK) {
-		return rc;
-	}
-	struct turn_context context = call_context(core);
-	struct record next;
-	record_init(&next);
-	record_copy(&next, &group->record);
-	rc = plan_read_policy(call->params, &next, err);
-	size_t i;
-	json_t *row;
-	json_array_foreach(json_object_get(call->params, "servers"), i, row)
-	{
-		rc = rc ? rc : set_server(&next, row, err);
-	}
-	next.version++;
-	rc = rc ? rc : group_store(group, &context, &next, err);
-	record_fini(&next);
-	if (rc != ERR_OK) {
-		return rc;
-	}
-	group_tell(group, &context, LOG_INFO, "group.set", SERVER_NONE, 0, 0,
-		   "settings were changed");
-	return answer_text(group, "changed", ret);
 }
 
 enum err call_version(struct manager_core *core, struct call *call, json_t **ret,

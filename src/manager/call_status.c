@@ -114,10 +114,23 @@ static const char *health_of(const struct group *group, uint32_t server, const c
 	if (!problem) {
 		return "ok";
 	}
-	bool answers = observation_answers(&group->seen, server);
+	bool answers = observation_answers(&group->seen, server) ||
+		       record_in_downtime(&group->record, server);
 	return answers && !group->record.servers[server].diverged && server != group->record.primary
 		       ? "warn"
 		       : "bad";
+}
+
+/* How long it lasts yet, and why; null when somebody may be alarmed about the server. */
+static json_t *downtime_json(const struct group *group, uint32_t server, uint64_t now_us)
+{
+	const struct record_server *one = &group->record.servers[server];
+	int64_t left_us = one->downtime_until_us - (int64_t)now_us;
+	return record_in_downtime(&group->record, server)
+		       ? json_pack("{s:I, s:s}", "left_s",
+				   (json_int_t)(left_us > 0 ? left_us / (int64_t)US_PER_S : 0),
+				   "why", one->downtime_why)
+		       : json_null();
 }
 
 static json_t *server_json(const struct group *group, uint32_t server, uint64_t now_us)
@@ -125,6 +138,12 @@ static json_t *server_json(const struct group *group, uint32_t server, uint64_t 
 	const struct record_server *one = &group->record.servers[server];
 	const struct observation_server *seen = &group->seen.servers[server];
 	const char *problem = health_problem(&group->record, &group->seen, server);
+	char downtime[DOWNTIME_BYTES_MAX + 32];
+	if (record_in_downtime(&group->record, server)) {
+		(void)snprintf(downtime, sizeof(downtime), "in downtime%s%s",
+			       one->downtime_why[0] ? ": " : "", one->downtime_why);
+		problem = downtime;
+	}
 	json_t *json = json_pack(
 		"{s:s, s:s, s:i, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:s, s:s?, s:b, s:b, s:i, s:b, "
 		"s:s}",
@@ -140,6 +159,8 @@ static json_t *server_json(const struct group *group, uint32_t server, uint64_t 
 		seen->status.version);
 	(void)json_object_set_new(json, "lag_ms", lag_ms_of(group, server));
 	(void)json_object_set_new(json, "verdict", verdict_json(group, server, now_us));
+	(void)json_object_set_new(json, "dc", json_string(one->dc));
+	(void)json_object_set_new(json, "downtime", downtime_json(group, server, now_us));
 	(void)json_object_set_new(json, "executed", gtid_to_json(&seen->status.executed));
 	(void)json_object_set_new(json, "next", next_of(group, server));
 	(void)json_object_set_new(json, "extra", gtid_to_json(&one->extra));

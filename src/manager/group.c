@@ -240,8 +240,9 @@ static void tell_reach(struct group *group, const struct turn_context *context, 
 	char text[SERVER_ERROR_BYTES_MAX + 64];
 	(void)snprintf(text, sizeof(text), "%s%s%s", evidence_reach_name(reach),
 		       member->words[0] ? ": " : "", member->words);
-	group_tell(group, context, reach == REACH_ANSWERS ? LOG_INFO : LOG_WARN, "server.reach",
-		   server, 0, 0, text);
+	bool expected = reach == REACH_ANSWERS || record_in_downtime(&group->record, server);
+	group_tell(group, context, expected ? LOG_INFO : LOG_WARN, "server.reach", server, 0, 0,
+		   text);
 }
 
 /* Takes the status over unless a newer one is there; what was there becomes the older one. */

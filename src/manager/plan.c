@@ -31,6 +31,15 @@ enum err plan_read_row(const json_t *row, struct record_server *ret, struct err_
 	}
 	ret->port = (uint16_t)port;
 	ret->weight = 100;
+	return plan_read_dc(row, ret, err);
+}
+
+enum err plan_read_dc(const json_t *row, struct record_server *ret, struct err_ctx *err)
+{
+	const char *dc = json_string_value(json_object_get(row, "dc"));
+	if (dc && str_copy(str_of(dc), ret->dc, sizeof(ret->dc)) != ERR_OK) {
+		return err_set(err, ERR_USAGE, "dc: at most %d characters", NAME_BYTES_MAX - 1);
+	}
 	return ERR_OK;
 }
 

@@ -18,9 +18,12 @@ struct plan_look {
 
 void plan_look_fini(struct plan_look *look); /* takes a zeroed one */
 
-/* Reads one server's name, host and port. ERR_USAGE says which is missing or wrong. */
+/* Reads one server's name, host, port and dc. ERR_USAGE says which is missing or wrong. */
 MUST_CHECK enum err plan_read_row(const json_t *row, struct record_server *ret,
 				  struct err_ctx *err);
+
+/* Reads `dc` where it is there. ERR_USAGE when it is too long. */
+MUST_CHECK enum err plan_read_dc(const json_t *row, struct record_server *ret, struct err_ctx *err);
 
 /* Adds it to the plan. ERR_USAGE when name or address are there already, ERR_LIMIT. */
 MUST_CHECK enum err plan_add_row(struct record *plan, const struct record_server *server,

@@ -42,7 +42,7 @@ static bool serves_reads(const struct record *record, const struct observation *
 			 uint32_t server, uint32_t lag_limit_s)
 {
 	const struct replica_status *replica = &seen->servers[server].status.replica;
-	if (server == record->primary || record->servers[server].diverged ||
+	if (server == record->primary || record->servers[server].diverged || replica->delay_s > 0 ||
 	    !observation_answers(seen, server)) {
 		return false;
 	}

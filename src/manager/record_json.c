@@ -45,6 +45,14 @@ static int64_t time_from_json(const json_t *json, const struct record_moment *no
 	return (int64_t)now->monotonic_us - (age_us > 0 ? age_us : 0);
 }
 
+/* That lies ahead, or did when it was stored. */
+static int64_t end_from_json(const json_t *json, const struct record_moment *now)
+{
+	int64_t left_us = json_integer_value(json) - (int64_t)now->wall_us;
+	int64_t end_us = (int64_t)now->monotonic_us + left_us;
+	return end_us != 0 ? end_us : 1;
+}
+
 static json_t *failovers_to_json(const struct record *record, const struct record_moment *now)
 {
 	json_t *times = json_array();
@@ -54,14 +62,24 @@ static json_t *failovers_to_json(const struct record *record, const struct recor
 	return times;
 }
 
-static json_t *server_to_json(const struct record_server *server)
+static json_t *downtime_to_json(const struct record_server *server, const struct record_moment *now)
 {
-	return json_pack("{s:s, s:s, s:i, s:i, s:b, s:b, s:o, s:b, s:I, s:b, s:s}", "name",
-			 server->name, "host", server->host, "port", (int)server->port, "weight",
-			 (int)server->weight, "never_promote", server->never_promote, "diverged",
-			 server->diverged, "extra", gtid_to_json(&server->extra), "may_rewind",
-			 server->may_rewind, "started", (json_int_t)server->started_s, "recloning",
-			 server->recloning, "uuid", server->uuid);
+	return server->downtime_until_us == 0
+		       ? json_null()
+		       : json_pack("{s:o, s:s}", "until_us",
+				   time_to_json(server->downtime_until_us, now), "why",
+				   server->downtime_why);
+}
+
+static json_t *server_to_json(const struct record_server *server, const struct record_moment *now)
+{
+	return json_pack("{s:s, s:s, s:i, s:i, s:b, s:b, s:o, s:b, s:I, s:b, s:s, s:s, s:o}",
+			 "name", server->name, "host", server->host, "port", (int)server->port,
+			 "weight", (int)server->weight, "never_promote", server->never_promote,
+			 "diverged", server->diverged, "extra", gtid_to_json(&server->extra),
+			 "may_rewind", server->may_rewind, "started", (json_int_t)server->started_s,
+			 "recloning", server->recloning, "uuid", server->uuid, "dc", server->dc,
+			 "downtime", downtime_to_json(server, now));
 }
 
 /* Servers are named, not numbered, so that the text can be read. */
@@ -86,11 +104,11 @@ json_t *record_to_json(const struct record *record, const struct record_moment *
 {
 	json_t *servers = json_array();
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		(void)json_array_append_new(servers, server_to_json(&record->servers[i]));
+		(void)json_array_append_new(servers, server_to_json(&record->servers[i], now));
 	}
 	return json_pack(
 		"{s:i, s:s, s:s, s:b, s:I, s:I, s:s, s:o, s:o, s:o, s:i, s:o, s:s, s:o, s:b, s:o, "
-		"s:b, s:i, s:o}",
+		"s:b, s:i, s:b, s:o}",
 		"format", RECORD_FORMAT, "group", record->group, "policy",
 		policy_name(record->policy), "paused", record->paused, "version",
 		(json_int_t)record->version, "epoch", (json_int_t)record->epoch, "state",
@@ -100,7 +118,8 @@ json_t *record_to_json(const struct record *record, const struct record_moment *
 		gtid_to_json(&record->base), "ask", ask_name(record->ask), "ask_server",
 		name_to_json(record, record->ask_server), "ask_accept_loss",
 		record->ask_accept_loss, "failovers_us", failovers_to_json(record, now), "cooling",
-		record->cooling, "max_loss_s", (int)record->max_loss_s, "servers", servers);
+		record->cooling, "max_loss_s", (int)record->max_loss_s, "stay_in_dc",
+		record->stay_in_dc, "servers", servers);
 }
 
 static enum err read_text(const json_t *json, const char *key, char *to, size_t bytes,
@@ -126,7 +145,24 @@ static enum err read_number(const json_t *json, const char *key, uint64_t max, u
 	return ERR_OK;
 }
 
-static enum err read_server(const json_t *json, struct record_server *ret, struct err_ctx *err)
+/* Not in format 1. */
+static enum err read_settings(const json_t *json, const struct record_moment *now,
+			      struct record_server *ret, struct err_ctx *err)
+{
+	const json_t *downtime = json_object_get(json, "downtime");
+	enum err rc = ERR_OK;
+	if (json_object_get(json, "dc")) {
+		rc = read_text(json, "dc", ret->dc, sizeof(ret->dc), err);
+	}
+	if (rc == ERR_OK && json_is_object(downtime)) {
+		rc = read_text(downtime, "why", ret->downtime_why, sizeof(ret->downtime_why), err);
+		ret->downtime_until_us = end_from_json(json_object_get(downtime, "until_us"), now);
+	}
+	return rc;
+}
+
+static enum err read_server(const json_t *json, const struct record_moment *now,
+			    struct record_server *ret, struct err_ctx *err)
 {
 	uint64_t port = 0;
 	uint64_t weight = 0;
@@ -135,6 +171,7 @@ static enum err read_server(const json_t *json, struct record_server *ret, struc
 	rc = rc ? rc : read_number(json, "port", UINT16_MAX, &port, err);
 	rc = rc ? rc : read_number(json, "weight", UINT32_MAX, &weight, err);
 	rc = rc ? rc : gtid_from_json(json_object_get(json, "extra"), &ret->extra, err);
+	rc = rc ? rc : read_settings(json, now, ret, err);
 	ret->port = (uint16_t)port;
 	ret->weight = (uint32_t)weight;
 	ret->never_promote = json_is_true(json_object_get(json, "never_promote"));
@@ -227,7 +264,8 @@ static enum err read_words(const json_t *json, struct record *ret, struct err_ct
 	return rc;
 }
 
-static enum err read_servers(const json_t *json, struct record *ret, struct err_ctx *err)
+static enum err read_servers(const json_t *json, const struct record_moment *now,
+			     struct record *ret, struct err_ctx *err)
 {
 	const json_t *servers = json_object_get(json, "servers");
 	if (!json_is_array(servers) || json_array_size(servers) > SERVERS_MAX) {
@@ -236,7 +274,7 @@ static enum err read_servers(const json_t *json, struct record *ret, struct err_
 	}
 	ret->server_count = (uint32_t)json_array_size(servers);
 	for (uint32_t i = 0; i < ret->server_count; i++) {
-		enum err rc = read_server(json_array_get(servers, i), &ret->servers[i], err);
+		enum err rc = read_server(json_array_get(servers, i), now, &ret->servers[i], err);
 		if (rc != ERR_OK) {
 			return err_wrap(err, rc, "servers[%u]", i);
 		}
@@ -279,7 +317,7 @@ enum err record_from_json(const json_t *json, const struct record_moment *now, s
 	rc = rc ? rc : read_number(json, "version", INT64_MAX, &ret->version, err);
 	rc = rc ? rc : read_number(json, "epoch", INT64_MAX, &ret->epoch, err);
 	rc = rc ? rc : read_number(json, "acks", SERVERS_MAX, &acks, err);
-	rc = rc ? rc : read_servers(json, ret, err);
+	rc = rc ? rc : read_servers(json, now, ret, err);
 	rc = rc ? rc : read_server_name(ret, json, "primary", &ret->primary, err);
 	rc = rc ? rc : read_server_name(ret, json, "previous", &ret->previous, err);
 	rc = rc ? rc : read_server_name(ret, json, "ask_server", &ret->ask_server, err);
@@ -287,6 +325,7 @@ enum err record_from_json(const json_t *json, const struct record_moment *now, s
 	rc = rc ? rc : gtid_from_json(json_object_get(json, "base"), &ret->base, err);
 	rc = rc ? rc : read_failovers(json, now, ret, err);
 	ret->acks = (uint32_t)acks;
+	ret->stay_in_dc = json_is_true(json_object_get(json, "stay_in_dc"));
 	ret->paused = json_is_true(json_object_get(json, "paused"));
 	ret->ask_accept_loss = json_is_true(json_object_get(json, "ask_accept_loss"));
 	return rc;

@@ -120,6 +120,10 @@ void story_tell_promise(struct group *group, const struct turn_context *context,
 				   rule->act == SERVER_ACT_DIVERGE ? LOG_ERROR : LOG_INFO,
 				   "server.decided", i, rule->id, 0, rule->why);
 		}
+		if (decision->downtime_over & (1u << i)) {
+			group_tell(group, context, LOG_INFO, "server.downtime", i, 0, 0,
+				   "its downtime has ended");
+		}
 		/* A former primary came back with more: that is what the failover lost. */
 		if (rule && rule->act == SERVER_ACT_DIVERGE && group->report.loss_possible &&
 		    strcmp(group->report.from, group->record.servers[i].name) == 0) {

@@ -760,6 +760,7 @@ int main(void)
 	failed += scenarios_limits();
 	failed += scenarios_rejoin();
 	failed += scenarios_restart();
+	failed += scenarios_settings();
 	failed += scenarios_stall();
 	return failed + cmocka_run_group_tests(last, NULL, NULL);
 }

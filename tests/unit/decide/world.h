@@ -52,4 +52,5 @@ int scenarios_feed(void);
 int scenarios_limits(void);
 int scenarios_rejoin(void);
 int scenarios_restart(void);
+int scenarios_settings(void);
 int scenarios_stall(void);

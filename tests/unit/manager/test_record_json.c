@@ -27,6 +27,12 @@ static void fill(struct record *record)
 	record->acks = 1;
 	record->ask = ASK_FAILOVER;
 	record->ask_accept_loss = true;
+	record->stay_in_dc = true;
+	assert_int_equal(str_copy(STR("west"), record->servers[1].dc, NAME_BYTES_MAX), ERR_OK);
+	record->servers[1].downtime_until_us = 65000000;
+	assert_int_equal(str_copy(STR("new disk"), record->servers[1].downtime_why,
+				  DOWNTIME_BYTES_MAX),
+			 ERR_OK);
 	record_note_failover(record, 1000000);
 	record_note_failover(record, 4000000);
 	const char *names[] = { "a", "b", "c" };
@@ -91,6 +97,8 @@ static void test_failovers_keep_their_age_over_a_restart_of_the_host(void **stat
 	assert_true(back.cooling);
 	assert_true(back.failovers_us[0] == 2000000 - 1800000000 - 1000000);
 	assert_true(back.failovers_us[1] == 2000000 - 1800000000 - 4000000);
+	/* A downtime that ended meanwhile is found to be over by the first decision. */
+	assert_true(back.servers[1].downtime_until_us == 2000000 + 60000000 - 1800000000);
 	/* The wall clock was set back: they count as of now. */
 	const struct record_moment before = { .monotonic_us = 2000000,
 					      .wall_us = now.wall_us - 1800000000 };
