@@ -757,6 +757,7 @@ int main(void)
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	failed += scenarios_bounded();
 	failed += scenarios_feed();
+	failed += scenarios_evidence();
 	failed += scenarios_limits();
 	failed += scenarios_rejoin();
 	failed += scenarios_restart();

@@ -49,6 +49,7 @@ bool world_has_seen_rule(uint32_t id);
 /* The scenarios of the other files, each a group of tests; returns how many failed. */
 int scenarios_bounded(void);
 int scenarios_feed(void);
+int scenarios_evidence(void);
 int scenarios_limits(void);
 int scenarios_rejoin(void);
 int scenarios_restart(void);
