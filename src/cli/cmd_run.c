@@ -1,6 +1,5 @@
 /* muster run: the manager, the proxy and the socket in one process, until SIGTERM or SIGINT. */
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,10 +14,11 @@
 #include "cli/command.h"
 #include "cli/config.h"
 #include "cli/log_stderr.h"
+#include "cli/store_config.h"
 #include "manager/manager.h"
 #include "os/clock_system.h"
 #include "proxy/proxy.h"
-#include "store/store_sqlite.h"
+#include "store/store_place.h"
 
 const struct option_row options_run[] = {
 	{ .name = "log-level",
@@ -34,7 +34,10 @@ enum { FOLDER_MODE = 0750, END_SECONDS = 10 };
 struct node {
 	struct config *config;
 	struct log log;
-	struct store *store;
+	struct store_place place;
+	char name[STORE_NODE_BYTES_MAX];
+	char address[STORE_ADDRESS_BYTES_MAX];
+	struct store *store; /* until the manager has taken it */
 	struct proxy *proxy;
 	struct manager_door door;
 	struct manager *manager;
@@ -87,14 +90,15 @@ static enum err read_config(struct node *node, struct cli *cli, const struct arg
 
 static enum err open_store(struct node *node, struct err_ctx *err)
 {
-	char path[PATH_MAX];
-	const char *folder = node->config->values.muster_data_dir;
-	enum err rc = make_folder(folder, err);
-	if (rc != ERR_OK) {
-		return rc;
+	char writer[STORE_NODE_BYTES_MAX + 16];
+	enum err rc = store_config_node(node->config, node->name, node->address, err);
+	rc = rc ? rc : store_config_place(node->config, &node->place, err);
+	rc = rc ? rc : store_place_read_password(&node->place, err);
+	if (rc == ERR_OK && node->place.kind == STORE_SQLITE) {
+		rc = make_folder(node->config->values.muster_data_dir, err);
 	}
-	(void)snprintf(path, sizeof(path), "%s/muster.db", folder);
-	return store_open_sqlite(path, &node->store, err);
+	(void)snprintf(writer, sizeof(writer), "%s/manager", node->name);
+	return rc ? rc : store_place_open(&node->place, writer, &clock_system, &node->store, err);
 }
 
 static enum err listener_set(struct proxy_listener *listener, const char *host, uint32_t port,
@@ -173,6 +177,10 @@ static enum err start_manager(struct node *node, struct err_ctx *err)
 		.net_timeout_s = values->manager_net_timeout_s,
 		.store = node->store,
 		.data_dir = values->muster_data_dir,
+		.place = node->place,
+		.node = node->name,
+		.address = node->address,
+		.lease_ms = values->store_lease_ms,
 		.proxy = node->proxy,
 		.clock = &clock_system,
 		.log = &node->log,
@@ -200,6 +208,10 @@ static enum err start_manager(struct node *node, struct err_ctx *err)
 	if (rc == ERR_OK) {
 		rc = manager_start(&options, &node->manager, err);
 	}
+	if (rc == ERR_OK) {
+		node->store = NULL;
+	}
+	secret_wipe(&options.place.password);
 	secret_wipe(&accounts->manager_password);
 	secret_wipe(&accounts->replication_password);
 	return rc;
@@ -296,6 +308,7 @@ enum err cmd_run(struct cli *cli, const struct args *args)
 	if (rc == ERR_OK) {
 		log_event(&node.log, LOG_INFO, "run.ended", "all is stopped");
 	}
+	secret_wipe(&node.place.password);
 	secret_wipe(&config->manager_password);
 	secret_wipe(&config->replication_password);
 	return rc;

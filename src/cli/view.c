@@ -160,6 +160,34 @@ static void add_proxy(struct cli *cli, const json_t *proxy)
 	}
 }
 
+/* On a store of its own nobody else can lead, and there is nothing to say. */
+static void add_manager(struct cli *cli, const json_t *manager)
+{
+	struct buf *out = &cli->out;
+	const char *leader = request_text(manager, "leader");
+	const char *trouble = request_text(manager, "trouble");
+	const char *moved_to = request_text(manager, "moved_to");
+	if (!str_starts_with(str_of(request_text(manager, "store")), STR("etcd:"))) {
+		return;
+	}
+	if (is_true(manager, "leads")) {
+		buf_printf(out, "manager: %s leads, and answers here\n", leader);
+	} else {
+		buf_printf(out,
+			   "manager: %s%s, %s follows and answers here; record read %.1f s ago\n",
+			   leader[0] ? leader : "nobody", trouble[0] ? " led last" : " leads",
+			   request_text(manager, "node"),
+			   json_number_value(json_object_get(manager, "record_age_s")));
+	}
+	if (trouble[0]) {
+		buf_printf(out, "store: %s\n", trouble);
+	}
+	if (moved_to[0]) {
+		buf_printf(out, "store: the record has moved to %s: configure [store] there\n",
+			   moved_to);
+	}
+}
+
 void view_status(struct cli *cli, const json_t *status)
 {
 	const struct table_style style = { cli->term, cli->no_header, cli->wide };
@@ -173,6 +201,7 @@ void view_status(struct cli *cli, const json_t *status)
 	add_extra(cli, json_object_get(status, "servers"));
 	add_readiness(cli, json_object_get(status, "readiness"));
 	add_proxy(cli, json_object_get(status, "proxy"));
+	add_manager(cli, json_object_get(status, "manager"));
 	if (json_is_object(last) && json_object_size(last)) {
 		buf_add_text(&cli->out, "last change: ");
 		view_change(cli, last);

@@ -41,8 +41,9 @@ struct conn {
 	enum reach reach;
 	struct buf sql; /* of conn_begin() */
 	uint32_t user_timeout_ms;
-	uint32_t notes;		       /* of db/server */
-	char target[TARGET_BYTES_MAX]; /* "db1:3306" */
+	const struct conn_permit *permit; /* NULL: everything is allowed */
+	uint32_t notes;			  /* of db/server */
+	char target[TARGET_BYTES_MAX];	  /* "db1:3306" */
 };
 
 static pthread_once_t library_once = PTHREAD_ONCE_INIT;
@@ -167,6 +168,20 @@ static enum err fail_unusable(const struct conn *conn, struct err_ctx *err)
 		err, ERR_UNREACHABLE,
 		"server '%s': this connection is over (it was lost, or a deadline passed on it)",
 		conn->target);
+}
+
+/* Whether a statement may be sent. */
+static enum err check_ready(const struct conn *conn, struct err_ctx *err)
+{
+	if (!conn->usable) {
+		return fail_unusable(conn, err);
+	}
+	if (conn->permit && !conn->permit->holds(conn->permit->ctx)) {
+		return err_set(err, ERR_REFUSED,
+			       "server '%s': nothing more is sent: another manager may lead by now",
+			       conn->target);
+	}
+	return ERR_OK;
 }
 
 /* Turns libmariadb's newest error into ours. */
@@ -437,11 +452,12 @@ enum err conn_query_sets(struct conn *conn, struct str sql, uint64_t deadline_us
 	enum { SETS_MAX = 16 };
 	struct rows *sets[SETS_MAX] = { NULL };
 	check(count <= SETS_MAX);
-	if (!conn->usable) {
-		return fail_unusable(conn, err);
+	enum err rc = check_ready(conn, err);
+	if (rc != ERR_OK) {
+		return rc;
 	}
 	query_start(conn, sql);
-	enum err rc = finish_call(conn, deadline_us, err);
+	rc = finish_call(conn, deadline_us, err);
 	if (rc == ERR_OK) {
 		rc = query_finish(conn, deadline_us, sets, count, err);
 	}
@@ -497,8 +513,9 @@ enum err conn_exec(struct conn *conn, uint64_t deadline_us, struct err_ctx *err,
 enum err conn_begin(struct conn *conn, struct str sql, struct err_ctx *err)
 {
 	check(conn->call == CALL_NONE);
-	if (!conn->usable) {
-		return fail_unusable(conn, err);
+	enum err rc = check_ready(conn, err);
+	if (rc != ERR_OK) {
+		return rc;
 	}
 	buf_clear(&conn->sql);
 	buf_add_str(&conn->sql, sql);
@@ -589,4 +606,9 @@ void conn_get_greeting(const struct conn *conn, struct conn_greeting *ret)
 	struct str version = str_of(conn_server_version(conn));
 	version = str_slice(version, 0, sizeof(ret->version) - 1);
 	check(str_copy(version, ret->version, sizeof(ret->version)) == ERR_OK);
+}
+
+void conn_set_permit(struct conn *conn, const struct conn_permit *permit)
+{
+	conn->permit = permit;
 }

@@ -27,6 +27,12 @@ enum {
 	CONN_USER_TIMEOUT_MS = 3000, /* TCP_USER_TIMEOUT when the options say 0 */
 };
 
+/* Asked before each statement that is sent: one that is no longer allowed ends with ERR_REFUSED, unsent. */
+struct conn_permit {
+	bool (*holds)(void *ctx);
+	void *ctx;
+};
+
 struct conn_options {
 	const char *host; /* name or address; borrowed for the call of conn_open() */
 	uint16_t port;
@@ -79,6 +85,9 @@ MUST_CHECK enum err conn_begin(struct conn *conn, struct str sql, struct err_ctx
  * the connection unusable: *ret_done is false and one may wait again. Otherwise as conn_query(). */
 MUST_CHECK enum err conn_wait(struct conn *conn, uint64_t until_us, bool *ret_done,
 			      struct err_ctx *err);
+
+/* From now on. permit: outlives the connection; NULL, as at first: everything is allowed. */
+void conn_set_permit(struct conn *conn, const struct conn_permit *permit);
 
 /* The socket, for polling between calls: readable or hung up means that the server ended it. -1 when
  * the connection is gone. */

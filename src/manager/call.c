@@ -9,8 +9,10 @@
 #include "manager/record_json.h"
 #include "os/thread.h"
 
+enum access { READS, CHANGES };
+
 static const struct call_row rows[] = {
-#define X(method, prepare, run) { method, prepare, run },
+#define X(method, access, prepare, run) { method, (access) == CHANGES, prepare, run },
 #include "manager/calls.def"
 #undef X
 };
@@ -114,6 +116,7 @@ struct turn_context call_context(const struct manager_core *core)
 	return (struct turn_context){ .options = &core->options,
 				      .events = core->events,
 				      .hooks = &core->hooks,
+				      .leader = core->role.leader,
 				      .now_us = clock_monotonic_us(core->options.clock) };
 }
 

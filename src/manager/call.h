@@ -4,11 +4,13 @@
 #include <pthread.h>
 
 #include "manager/group.h"
+#include "manager/role.h"
 
 /* Inside of the manager, as the commands see it. */
 struct manager_core {
 	struct manager_options options;
 	struct event_log *events;
+	struct role role;
 	struct list groups;
 	struct peer_options on; /* for new peers; host and port are filled in */
 	struct hook_door hooks;
@@ -42,6 +44,7 @@ typedef enum err (*call_run_fn)(struct manager_core *core, struct call *call, js
 
 struct call_row {
 	const char *method;
+	bool changes; /* taken by the leader only */
 	call_prepare_fn prepare;
 	call_run_fn run;
 };
@@ -79,7 +82,7 @@ void call_park(struct call *call);
 struct call *call_new(const json_t *params, uint64_t deadline_us);
 void call_free(struct call *call);
 
-#define X(method, prepare, run) \
+#define X(method, access, prepare, run) \
 	enum err run(struct manager_core *core, struct call *call, json_t **ret, \
 		     struct err_ctx *err);
 #include "manager/calls.def"
@@ -88,5 +91,7 @@ void call_free(struct call *call);
 enum err call_add_prepare(const struct manager_core *core, struct call *call, struct err_ctx *err);
 enum err call_adopt_prepare(const struct manager_core *core, struct call *call,
 			    struct err_ctx *err);
+enum err call_store_show_prepare(const struct manager_core *core, struct call *call,
+				 struct err_ctx *err);
 enum err call_create_prepare(const struct manager_core *core, struct call *call,
 			     struct err_ctx *err);

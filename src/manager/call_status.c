@@ -294,6 +294,7 @@ enum err call_status(struct manager_core *core, struct call *call, json_t **ret,
 		lines_to_json(buf_str(&missing)), "sync_set", names_json(record, record->sync_set),
 		"acks", (int)record->acks, "servers", servers, "readiness", readiness_json(group),
 		"last_failover", last_report(group), "proxy", proxy_json(core, group));
+	(void)json_object_set_new(*ret, "manager", role_to_json(core));
 	buf_fini(&missing);
 	return *ret ? ERR_OK : err_set(err, ERR_FAILED, "the status can't be written as JSON");
 }

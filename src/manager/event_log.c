@@ -29,6 +29,7 @@ struct event_log {
 	uint64_t stored_id;   /* all up to it are in the store */
 	uint64_t flushing_id; /* all up to it are in the commit that is under way */
 	char removed_keys[EVENT_FLUSH_MAX][EVENT_KEY_BYTES];
+	bool leads;
 	bool closed;
 };
 
@@ -66,31 +67,41 @@ static bool load_row(void *ctx, struct str key, struct str value, uint64_t versi
 	}
 	json_t *json = json_loadb(value.ptr, value.len, 0, NULL);
 	const char *group = json_string_value(json_object_get(json, "group"));
+	(void)pthread_mutex_lock(&events->mutex);
 	keep(events, id, group, mem_dup_text(value.ptr, value.len));
+	events->stored_id = id;
+	(void)pthread_cond_broadcast(&events->grown);
+	(void)pthread_mutex_unlock(&events->mutex);
 	json_decref(json);
 	return true;
 }
 
-enum err event_log_new(struct store *store, const struct clock *clock, const struct log *log,
-		       struct event_log **ret, struct err_ctx *err)
+struct event_log *event_log_new(const struct clock *clock, const struct log *log)
 {
 	struct event_log *events = mem_need(sizeof(*events));
 	events->clock = clock;
 	events->log = log;
-	check(pthread_mutex_init(&events->mutex, NULL) == 0);
-	pthread_condattr_t attributes;
-	check(pthread_condattr_init(&attributes) == 0);
-	check(pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
-	check(pthread_cond_init(&events->grown, &attributes) == 0);
-	(void)pthread_condattr_destroy(&attributes);
-	enum err rc = store_list(store, STR("event/"), load_row, events, err);
-	if (rc != ERR_OK) {
-		(void)event_log_free(events);
-		return rc;
+	thread_condition_init(&events->mutex, &events->grown);
+	return events;
+}
+
+enum err event_log_load(struct event_log *events, struct store *store, struct err_ctx *err)
+{
+	char after[EVENT_KEY_BYTES];
+	key_of(events->stored_id, after);
+	return store_list_after(store, STR("event/"), str_of(after), load_row, events, err);
+}
+
+void event_log_lead(struct event_log *events, bool leads)
+{
+	(void)pthread_mutex_lock(&events->mutex);
+	events->leads = leads;
+	for (; !leads && events->last_id > events->stored_id; events->last_id--) {
+		struct kept *slot = slot_of(events, events->last_id);
+		slot->text = mem_free(slot->text);
+		slot->id = 0;
 	}
-	events->stored_id = events->last_id;
-	*ret = events;
-	return ERR_OK;
+	(void)pthread_mutex_unlock(&events->mutex);
 }
 
 struct event_log *event_log_free(struct event_log *events)
@@ -171,9 +182,11 @@ void event_log_add(struct event_log *events, const struct event *event)
 	}
 	uint64_t wall_us = clock_wall_us(events->clock);
 	(void)pthread_mutex_lock(&events->mutex);
-	uint64_t id = events->last_id + 1;
-	keep(events, id, event->group, event_text(event, id, wall_us));
-	(void)pthread_cond_broadcast(&events->grown);
+	if (events->leads) {
+		uint64_t id = events->last_id + 1;
+		keep(events, id, event->group, event_text(event, id, wall_us));
+		(void)pthread_cond_broadcast(&events->grown);
+	}
 	(void)pthread_mutex_unlock(&events->mutex);
 }
 

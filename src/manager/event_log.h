@@ -28,11 +28,17 @@ struct event {
 	const char *message;
 };
 
-/* Reads the kept ones from the store. */
-MUST_CHECK enum err event_log_new(struct store *store, const struct clock *clock,
-				  const struct log *log, struct event_log **ret,
-				  struct err_ctx *err);
+/* Empty, and following. */
+struct event_log *event_log_new(const struct clock *clock, const struct log *log);
 struct event_log *event_log_free(struct event_log *events); /* takes NULL, returns NULL */
+
+/* Reads from the store those that are newer than what is held and stored. Owner's thread only. */
+MUST_CHECK enum err event_log_load(struct event_log *events, struct store *store,
+				   struct err_ctx *err);
+
+/* leads: events are kept and stored from now on. Otherwise they are only logged, what isn't stored is forgotten, and what
+ * there is comes from the store: the leader of it tells the story. Owner's thread only. */
+void event_log_lead(struct event_log *events, bool leads);
 
 /* Copies the event, gives it an id and a time, wakes who waits, and logs it. Any thread. */
 void event_log_add(struct event_log *events, const struct event *event);

@@ -200,6 +200,27 @@ void group_set_servers(struct group *group, const struct record *record,
 	group->tense_until_us = now_us + (uint64_t)TENSE_MS * US_PER_MS;
 }
 
+void group_begin_anew(struct group *group, uint64_t now_us)
+{
+	for (uint32_t i = 0; i < group->record.server_count; i++) {
+		struct member *member = &group->members[i];
+		group->seen.servers[i].steps_done = 0;
+		member->journaled = 0;
+		member->retry_us = 0;
+		member->failures = 0;
+	}
+	/* The outcome of a step that is still under way is one of an earlier stage. */
+	group->record.stage++;
+	group->record.state_since_us = now_us;
+	group->decision.rule = rules_match(group->record.state, 0);
+	group->unstored = false;
+	group->healthy_told = false;
+	group->held_told = false;
+	group->gave_up[0] = 0;
+	report_fini(&group->report);
+	group->report = (struct report){ .id = group->loaded_report_id };
+}
+
 uint32_t group_find_peer(const struct group *group, const struct peer *peer)
 {
 	for (uint32_t i = 0; i < group->record.server_count; i++) {

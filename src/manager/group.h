@@ -58,6 +58,7 @@ struct group {
 	uint32_t route_count;	  /* published for that version */
 	uint64_t beat_written_us; /* newest heartbeat acknowledged by the primary, by its clock */
 	uint64_t beat_us;	  /* when, by ours; 0: none yet */
+	bool listed;		  /* while the store is read: it is in it */
 	bool healthy_told;
 	bool held_told;		  /* that the primary is gone and no failover may start */
 	bool unstored;		  /* the record is ahead of the store, which can't be written */
@@ -72,6 +73,7 @@ struct turn_context {
 	const struct manager_options *options;
 	struct event_log *events;
 	const struct hook_door *hooks;
+	struct leader *leader; /* NULL: nobody else can lead */
 	uint64_t now_us;
 };
 
@@ -88,6 +90,9 @@ void group_set_servers(struct group *group, const struct record *record,
 		       const struct manager_options *options, const struct peer_options *on,
 		       uint64_t now_us);
 
+/* Whatever was under way is begun again from the record, as after a restart; what is seen of the servers stays. */
+void group_begin_anew(struct group *group, uint64_t now_us);
+
 /* The index of the server that `peer` watches, SERVER_NONE when it is of another group. */
 uint32_t group_find_peer(const struct group *group, const struct peer *peer);
 
@@ -99,6 +104,9 @@ void group_take_outcome(struct group *group, const struct turn_context *context,
 
 /* Observe, decide, store, act, publish, once. ret_next_us: when to come back at the latest. */
 void group_turn(struct group *group, const struct turn_context *context, uint64_t *ret_next_us);
+
+/* What is left of a turn when another manager decides: the local proxy follows the record. */
+void group_follow(struct group *group, const struct turn_context *context);
 
 /* Stores the record as it is to be; ERR_OK makes it the group's. Used by commands that change it. */
 MUST_CHECK enum err group_store(struct group *group, const struct turn_context *context,

@@ -9,8 +9,9 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "db/conn.h"
 #include "manager/call.h"
-#include "manager/record_json.h"
+#include "manager/records.h"
 #include "manager/vitals.h"
 #include "os/mailbox.h"
 #include "os/thread.h"
@@ -20,7 +21,8 @@ enum {
 	MAIL_RETRY_MS = 1,
 	PAUSE_MS =
 		1000, /* a turn so late means that this process didn't run: old evidence is void */
-	FLUSH_INTERVAL_MS = 500, /* of events that no other commit took along */
+	FOLLOW_INTERVAL_MS = 100, /* between two turns of a manager that doesn't lead */
+	FLUSH_INTERVAL_MS = 500,  /* of events that no other commit took along */
 };
 
 enum mail_kind {
@@ -47,6 +49,7 @@ struct manager {
 	struct manager_core core;
 	struct thread thread;
 	struct mailbox *mail;
+	struct conn_permit permit; /* of the steps */
 	atomic_bool stopping;
 	uint64_t turned_us;
 	uint64_t flushed_us;
@@ -120,6 +123,19 @@ void manager_on_proxy_trouble(void *door, const char *host, uint16_t port)
 	}
 }
 
+static void wake(void *ctx)
+{
+	struct manager *manager = ctx;
+	const struct mail mail = { .kind = MAIL_WAKE };
+	(void)!mailbox_post(manager->mail, &mail);
+}
+
+static bool may_act(void *ctx)
+{
+	const struct manager *manager = ctx;
+	return role_may_act(&manager->core);
+}
+
 static void tie_door(struct manager_door *door, struct manager *manager)
 {
 	if (door) {
@@ -180,7 +196,8 @@ static void run_call(struct manager *manager, struct call *call, const struct ca
 	}
 	struct err_ctx err = { 0 };
 	json_t *result = NULL;
-	enum err rc = row->run(&manager->core, call, &result, &err);
+	enum err rc = row->changes ? role_check(&manager->core, &err) : ERR_OK;
+	rc = rc ? rc : row->run(&manager->core, call, &result, &err);
 	if (rc == ERR_AGAIN) {
 		call_park(call);
 	} else {
@@ -248,7 +265,10 @@ static void take_mail(struct manager *manager, struct mail *mail)
 static void notice_pause(struct manager *manager, uint64_t now_us)
 {
 	uint64_t late_us = now_us - manager->turned_us;
-	if (manager->turned_us != 0 && late_us > (uint64_t)PAUSE_MS * US_PER_MS) {
+	/* A shared store may take its time over what was asked of it; the servers are watched all the same. */
+	const struct store_place *place = &manager->core.options.place;
+	uint64_t store_ms = place->kind == STORE_ETCD ? (uint64_t)2 * place->timeout_ms : 0;
+	if (manager->turned_us != 0 && late_us > (PAUSE_MS + store_ms) * US_PER_MS) {
 		LIST_EACH (&manager->core.groups, at) {
 			struct group *group = LIST_ENTRY(at, struct group, list);
 			struct turn_context context = call_context(&manager->core);
@@ -277,6 +297,8 @@ static void flush_events(struct manager *manager, uint64_t now_us)
 	enum err rc = store_commit(manager->core.options.store, changes, count, &err);
 	if (rc == ERR_OK) {
 		event_log_flushed(manager->core.events);
+	} else if (rc == ERR_CONFLICT && manager->core.role.leader) {
+		leader_doubt(manager->core.role.leader);
 	} else {
 		log_event(manager->core.options.log, LOG_WARN, "store.failed",
 			  "events are kept in memory until they can be stored",
@@ -284,11 +306,24 @@ static void flush_events(struct manager *manager, uint64_t now_us)
 	}
 }
 
+/* Another one decides. */
+static uint64_t follow_groups(struct manager *manager)
+{
+	struct turn_context context = call_context(&manager->core);
+	LIST_EACH (&manager->core.groups, at) {
+		group_follow(LIST_ENTRY(at, struct group, list), &context);
+	}
+	return context.now_us + (uint64_t)FOLLOW_INTERVAL_MS * US_PER_MS;
+}
+
 static uint64_t turn_groups(struct manager *manager)
 {
 	struct turn_context context = call_context(&manager->core);
 	notice_pause(manager, context.now_us);
 	uint64_t next_us = context.now_us + (uint64_t)FLUSH_INTERVAL_MS * US_PER_MS;
+	if (!role_turn(&manager->core)) {
+		return follow_groups(manager);
+	}
 	LIST_EACH (&manager->core.groups, at) {
 		struct group *group = LIST_ENTRY(at, struct group, list);
 		uint64_t due_us;
@@ -322,95 +357,12 @@ static void run(void *ctx)
 
 /* ---------------------------------------------------------------- start and stop */
 
-struct loading {
-	struct manager *manager;
-	enum err rc;
-	struct err_ctx *err;
-};
-
-/* What the manager before had not told to its end is gone on with. */
-static void resume_report(const struct manager *manager, struct group *group, const json_t *json)
-{
-	const struct clock *clock = manager->core.options.clock;
-	struct report report = { 0 };
-	enum err rc = report_from_json(json, clock_monotonic_us(clock), clock_wall_us(clock),
-				       &report, NULL);
-	if (rc == ERR_OK && (report.open || report.after_due)) {
-		group->report = report;
-		group->loaded_report_id = report.id - 1;
-	} else {
-		report_fini(&report);
-	}
-}
-
-/* A report follows its group's record in the order of the keys. One that can't be read is only a story lost. */
-static void load_report(struct manager *manager, struct str value)
-{
-	json_t *json = json_loadb(value.ptr, value.len, 0, NULL);
-	const char *name = json_string_value(json_object_get(json, "group"));
-	LIST_EACH (&manager->core.groups, at) {
-		struct group *group = LIST_ENTRY(at, struct group, list);
-		if (name && strcmp(group->record.group, name) == 0 && !group->old_report) {
-			json_int_t id = json_integer_value(json_object_get(json, "id"));
-			group->old_report = json_incref(json);
-			group->loaded_report_id = id > 0 ? (uint64_t)id : 0;
-			group->report.id = group->loaded_report_id;
-			resume_report(manager, group, json);
-		}
-	}
-	json_decref(json);
-}
-
-static bool load_row(void *ctx, struct str key, struct str value, uint64_t version)
-{
-	(void)version;
-	struct loading *loading = ctx;
-	struct manager *manager = loading->manager;
-	if (str_ends_with(key, STR("/report"))) {
-		load_report(manager, value);
-		return true;
-	}
-	if (!str_ends_with(key, STR("/record"))) {
-		return true;
-	}
-	json_error_t json_error;
-	json_t *json = json_loadb(value.ptr, value.len, 0, &json_error);
-	struct record record;
-	record_init(&record);
-	const struct record_moment now = record_moment_now(manager->core.options.clock);
-	loading->rc = json ? record_from_json(json, &now, &record, loading->err)
-			   : err_set(loading->err, ERR_PARSE, "%s", json_error.text);
-	json_decref(json);
-	if (loading->rc == ERR_OK) {
-		uint64_t now_us = clock_monotonic_us(manager->core.options.clock);
-		struct group *group =
-			group_new(&record, &manager->core.options, &manager->core.on, now_us);
-		list_add_tail(&manager->core.groups, &group->list);
-		struct turn_context context = call_context(&manager->core);
-		char text[160];
-		(void)snprintf(text, sizeof(text), "taken over from the store, %s",
-			       group_state_name(record.state));
-		group_tell(group, &context, LOG_INFO, "group.loaded", record.primary, 0, 0, text);
-	} else {
-		loading->rc = err_wrap(loading->err, loading->rc,
-				       "the store's '%.*s' can't be read", STR_ARG(key));
-	}
-	record_fini(&record);
-	return loading->rc == ERR_OK;
-}
-
 static void release(struct manager *manager)
 {
+	role_stop(&manager->core);
+	records_dismiss(&manager->core, ERR_UNREACHABLE, "the manager is stopping");
 	LIST_EACH (&manager->core.groups, at) {
-		struct group *group = LIST_ENTRY(at, struct group, list);
-		LIST_EACH (&group->waiters, waiting) {
-			struct waiter *waiter = LIST_ENTRY(waiting, struct waiter, list);
-			struct err_ctx err = { 0 };
-			list_remove(&waiter->list);
-			enum err rc = err_set(&err, ERR_UNREACHABLE, "the manager is stopping");
-			call_answer(waiter->call, rc, &err, NULL);
-		}
-		(void)group_free(group);
+		(void)group_free(LIST_ENTRY(at, struct group, list));
 	}
 	if (manager->core.hooks.stop_fd >= 0) {
 		(void)close(manager->core.hooks.stop_fd);
@@ -427,6 +379,7 @@ static void release(struct manager *manager)
 	}
 	manager->mail = mailbox_free(manager->mail);
 	manager->core.events = event_log_free(manager->core.events);
+	manager->core.options.store = store_close(manager->core.options.store);
 	mem_free(manager);
 }
 
@@ -449,6 +402,7 @@ enum err manager_start(const struct manager_options *options, struct manager **r
 		.net_timeout_s = options->net_timeout_s,
 		.clock = options->clock,
 		.log = options->log,
+		.permit = &manager->permit,
 		.on_sighting = on_sighting,
 		.on_outcome = on_outcome,
 		.on_pulse = on_pulse,
@@ -459,15 +413,13 @@ enum err manager_start(const struct manager_options *options, struct manager **r
 						  .stop_fd = eventfd(0, EFD_CLOEXEC),
 						  .on_end = on_hook,
 						  .ctx = manager };
-	struct loading loading = { .manager = manager, .rc = ERR_OK, .err = err };
+	manager->permit = (struct conn_permit){ .holds = may_act, .ctx = manager };
+	manager->core.events = event_log_new(options->clock, options->log);
 	enum err rc = mailbox_new(sizeof(struct mail), MAIL_MAX, &manager->mail, err);
-	rc = rc ? rc
-		: event_log_new(options->store, options->clock, options->log, &manager->core.events,
-				err);
-	rc = rc ? rc : store_list(options->store, STR("group/"), load_row, &loading, err);
-	rc = rc ? rc : loading.rc;
+	rc = rc ? rc : role_start(&manager->core, wake, manager, err);
 	rc = rc ? rc : thread_start(&manager->thread, "manager", run, manager, err);
 	if (rc != ERR_OK) {
+		manager->core.options.store = NULL; /* stays the caller's */
 		release(manager);
 		return rc;
 	}

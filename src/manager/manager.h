@@ -16,6 +16,7 @@
 #include "base/secret.h"
 #include "manager/hook.h"
 #include "proxy/route.h"
+#include "store/store_place.h"
 
 struct manager;
 struct manager_door;
@@ -51,8 +52,13 @@ struct manager_options {
 	uint32_t heartbeat_ms;	/* of the replication streams */
 	uint32_t net_timeout_s; /* of the replication streams */
 	struct hook_options hooks;
-	struct store *store; /* the manager thread's from now on; closed by the caller at the end */
-	struct proxy *proxy; /* the local proxy, or NULL */
+	struct store *store;	  /* the manager's from its start on: it is closed at its end */
+	struct store_place place; /* where that is */
+	const char *node;	  /* name of this manager; on a shared store different for each */
+	const char *address;	  /* where its commands are taken, for people at another node */
+	uint32_t
+		lease_ms; /* on a shared store: a leader that isn't heard of for so long leads no longer */
+	struct proxy *proxy;			/* the local proxy, or NULL */
 	char proxy_group[ROUTE_NAME_BYTES_MAX]; /* the group that the local proxy serves */
 	uint16_t write_port;			/* of the local proxy, for status; 0: none */
 	uint16_t read_port;

@@ -237,13 +237,16 @@ static enum err try_step(struct peer *peer, struct conn **conn, const struct tas
 	const struct step_context context = {
 		.conn = *conn,
 		.contact = &peer->contact,
+		.permit = peer->options.permit,
 		.task = task,
 		.replication_user = peer->replication_user,
 		.replication_password = &peer->replication_password,
 		.heartbeat_ms = peer->options.heartbeat_ms,
 		.net_timeout_s = peer->options.net_timeout_s,
 	};
+	conn_set_permit(*conn, peer->options.permit);
 	enum err rc = step_run(&context, err);
+	conn_set_permit(*conn, NULL);
 	if (!conn_is_usable(*conn)) {
 		*conn = conn_close(*conn);
 	}
@@ -358,6 +361,7 @@ static void start_pulse(struct peer *peer)
 	const struct pulse_options options = {
 		.contact = &peer->contact,
 		.group = peer->options.group,
+		.permit = peer->options.permit,
 		.interval_ms = peer->options.write_probe_interval_ms,
 		.timeout_ms = peer->options.write_probe_timeout_ms,
 		.clock = peer->options.clock,

@@ -20,6 +20,7 @@
 #include "proxy/accounts.h"
 
 struct peer;
+struct conn_permit;
 
 /* What the watcher saw at one contact. Owned by the receiver, sighting_free(). */
 struct sighting {
@@ -77,6 +78,8 @@ struct peer_options {
 	uint32_t net_timeout_s;
 	const struct clock *clock;
 	const struct log *log;
+	/* Asked before each statement of a step: false ends the step. NULL: always true. */
+	const struct conn_permit *permit;
 	/* Called from the peer's threads; each takes ownership of what it is given. */
 	void (*on_sighting)(void *ctx, struct peer *peer, struct sighting *sighting);
 	void (*on_outcome)(void *ctx, struct peer *peer, struct outcome *outcome);

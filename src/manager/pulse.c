@@ -107,6 +107,9 @@ static enum err open_ready(struct pulse *pulse, bool to_write, struct err_ctx *e
 		pulse->prepared = false;
 		rc = contact_open(pulse->options.contact, deadline_us, &pulse->conn, NULL, err);
 	}
+	if (rc == ERR_OK) {
+		conn_set_permit(pulse->conn, to_write ? pulse->options.permit : NULL);
+	}
 	if (rc == ERR_OK && to_write && !pulse->prepared) {
 		rc = heartbeat_prepare(pulse->conn, deadline_us, err);
 		pulse->prepared = rc == ERR_OK;

@@ -30,10 +30,11 @@ struct pulse_report {
 };
 
 struct pulse_options {
-	struct contact *contact; /* outlives the pulse */
-	const char *group;	 /* copied */
-	uint32_t interval_ms;	 /* between two beats */
-	uint32_t timeout_ms;	 /* a write that takes longer is overdue, a reading is given up */
+	struct contact *contact;	  /* outlives the pulse */
+	const char *group;		  /* copied */
+	const struct conn_permit *permit; /* asked before each write; NULL: always given */
+	uint32_t interval_ms;		  /* between two beats */
+	uint32_t timeout_ms; /* a write that takes longer is overdue, a reading is given up */
 	const struct clock *clock;
 	void (*on_report)(void *ctx,
 			  const struct pulse_report *report); /* from the pulse's thread */

@@ -21,6 +21,7 @@ static enum err run_fence(const struct step_context *context, struct err_ctx *er
 	if (rc != ERR_OK) {
 		return rc;
 	}
+	conn_set_permit(second, context->permit);
 	return server_fence(context->conn, second, context->task->deadline_us, err);
 }
 

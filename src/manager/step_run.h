@@ -6,7 +6,8 @@
 
 struct step_context {
 	struct conn *conn;
-	struct contact *contact; /* to open a second connection where a step needs one */
+	struct contact *contact;	  /* to open a second connection where a step needs one */
+	const struct conn_permit *permit; /* of `conn`, and of such a second one */
 	const struct task *task;
 	const char *replication_user;
 	const struct secret *replication_password;

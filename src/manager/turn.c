@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "decide/health.h"
 #include "manager/group.h"
+#include "manager/leader.h"
 #include "manager/publish.h"
 #include "manager/record_json.h"
 #include "manager/rejoin.h"
@@ -173,6 +174,8 @@ static enum err commit(struct group *group, const struct turn_context *context,
 	}
 	if (rc == ERR_OK) {
 		event_log_flushed(context->events);
+	} else if (rc == ERR_CONFLICT && context->leader) {
+		leader_doubt(context->leader);
 	}
 	return rc;
 }
@@ -431,4 +434,16 @@ void group_turn(struct group *group, const struct turn_context *context, uint64_
 	pace(group, context);
 	ask_for_accounts(group, context);
 	*ret_next_us = next_due_us(group, context);
+}
+
+void group_follow(struct group *group, const struct turn_context *context)
+{
+	for (uint32_t i = 0; i < group->record.server_count; i++) {
+		peer_set_interval(group->members[i].peer, context->options->probe_interval_ms);
+	}
+	vitals_rest(group);
+	facts_find(&group->record, &group->seen, &group->options, context->now_us,
+		   &group->decision.facts);
+	publish(group, context);
+	ask_for_accounts(group, context);
 }

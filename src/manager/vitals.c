@@ -44,6 +44,20 @@ void vitals_set_roles(struct group *group)
 	}
 }
 
+void vitals_rest(struct group *group)
+{
+	for (uint32_t i = 0; i < group->record.server_count; i++) {
+		struct member *member = &group->members[i];
+		if (member->pulse != PULSE_OFF) {
+			member->pulse = PULSE_OFF;
+			group->seen.servers[i].lag_known = false;
+			memset(&group->seen.servers[i].write, 0,
+			       sizeof(group->seen.servers[i].write));
+			peer_set_pulse(member->peer, PULSE_OFF, member->pulse_epoch);
+		}
+	}
+}
+
 /* How far what a replica shows is behind the primary at `at_us`: so long ago the first heartbeat was written that it
  * lacks. Only times of one clock are subtracted: the primary's, and ours. */
 static uint64_t lag_of(const struct group *group, uint64_t row_written_us, uint64_t at_us)

@@ -1,0 +1,61 @@
+/* Which of several managers on one store leads: a thread of its own, with a connection of its own to the store, carries
+ * out the rules of decide/leadership.h. A slow commit of the manager holds up no renewal.
+ *
+ * Keys: `leader/term` and `leader/beat` as the rules say, with who leads and where as their value; `leader/moved`
+ * once the record has moved to another store, and then nobody leads here any more.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "store/store_etcd.h"
+
+struct leader;
+
+#define LEADER_TERM_KEY "leader/term"
+#define LEADER_MOVED_KEY "leader/moved"
+
+enum { LEADER_NAME_BYTES_MAX = 128, LEADER_ADDRESS_BYTES_MAX = 256 };
+
+struct leader_options {
+	const struct store_etcd_options *store; /* borrowed for the call of leader_start() */
+	const char *node;			/* the name of this manager, different for each */
+	const char *address;			/* where its commands are taken, for people */
+	uint32_t lease_ms;			/* who isn't heard of for so long leads no longer */
+	const struct clock *clock;
+	const struct log *log;
+	/* Called from the leader's thread when somebody else leads, or something else of the view has changed. */
+	void (*changed)(void *ctx);
+	void *ctx;
+};
+
+struct leader_view {
+	bool leads;				/* this one */
+	uint64_t term;				/* version of LEADER_TERM_KEY: the fencing token */
+	char node[LEADER_NAME_BYTES_MAX];	/* who leads, or led last; "": nobody yet */
+	char address[LEADER_ADDRESS_BYTES_MAX]; /* of it */
+	uint64_t seen_us;		  /* when its newest sign of life was seen; 0: never */
+	char trouble[ERR_TEXT_BYTES_MAX]; /* why the store can't be used; "": it can */
+	char moved
+		[STORE_TEXT_BYTES_MAX]; /* the store that the record has moved to; "": it has not */
+};
+
+/* Starts to take part. Errors: ERR_CONFIG (a name, address or option), ERR_NOMEM. */
+MUST_CHECK enum err leader_start(const struct leader_options *options, struct leader **ret,
+				 struct err_ctx *err);
+
+/* Takes part no longer; another one may lead when the lease is over. Takes NULL, returns NULL. */
+struct leader *leader_stop(struct leader *leader);
+
+/* Whether this process may act as the leader at this moment: to be asked before each act. Any thread. */
+bool leader_leads(const struct leader *leader, uint64_t now_us);
+
+/* What is known now. Any thread. */
+void leader_look(struct leader *leader, struct leader_view *ret);
+
+/* Makes it look at the store at once: a write was refused. Any thread. */
+void leader_doubt(struct leader *leader);
