@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "db/server_internal.h"
 
@@ -60,6 +61,7 @@ enum write_trouble write_diagnose_error(unsigned server_errno, struct str text)
 /* What the process list says: of the session itself, and of those that may be in front of it in the queue. */
 struct queue {
 	bool found;
+	char state[64]; /* of the session itself */
 	enum write_trouble own;
 	bool others[WRITE_TROUBLE_COUNT_];
 };
@@ -77,6 +79,8 @@ static enum err read_queue(struct conn *conn, uint64_t thread_id, uint64_t deadl
 		if (rows_get_u64(rows, "Id", 0) == thread_id) {
 			ret->found = true;
 			ret->own = trouble;
+			state = str_slice(state, 0, sizeof(ret->state) - 1);
+			check(str_copy(state, ret->state, sizeof(ret->state)) == ERR_OK);
 		} else {
 			ret->others[trouble] = true;
 		}
@@ -88,7 +92,8 @@ static enum err read_queue(struct conn *conn, uint64_t thread_id, uint64_t deadl
  * up holds this one up. */
 static enum write_trouble judge(const struct queue *queue)
 {
-	static const enum write_trouble leaders[] = { WRITE_DISK_FULL, WRITE_UNACKNOWLEDGED };
+	static const enum write_trouble leaders[] = { WRITE_DISK_FULL, WRITE_UNACKNOWLEDGED,
+						      WRITE_DISK_STALLED };
 	if (!queue->found) {
 		return WRITE_UNEXPLAINED;
 	}
@@ -100,7 +105,7 @@ static enum write_trouble judge(const struct queue *queue)
 			return leaders[i];
 		}
 	}
-	return queue->own == WRITE_DISK_STALLED ? WRITE_DISK_STALLED : WRITE_UNEXPLAINED;
+	return queue->own == WRITE_THROUGH ? WRITE_UNEXPLAINED : queue->own;
 }
 
 /* Extra knowledge: servers without the table or plugin it is in refuse to tell, and that is all right. */
@@ -136,6 +141,28 @@ static void name_holder(struct conn *conn, const struct dialect *dialect, uint64
 	(void)snprintf(ret->words, sizeof(ret->words), "%s", dialect->holder_unknown);
 }
 
+/* A statement that is in the middle of changing the row, which no lock holds up and behind which nobody commits, waits
+ * for the engine's own log. */
+static void explain_row(struct conn *conn, uint64_t thread_id, const struct queue *queue,
+			uint64_t deadline_us, struct write_diagnosis *ret)
+{
+	char sql[160];
+	(void)snprintf(sql, sizeof(sql),
+		       "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE"
+		       " trx_state='LOCK WAIT' AND trx_mysql_thread_id=%llu",
+		       (unsigned long long)thread_id);
+	CLEANUP(rows_freep) struct rows *rows = ask(conn, sql, deadline_us);
+	bool changes_row = str_starts_with(str_of(queue->state), STR("Updating")) ||
+			   str_starts_with(str_of(queue->state), STR("updating"));
+	if (rows && rows_at_u64(rows, 0, 0) > 0) {
+		ret->trouble = WRITE_QUEUED;
+	} else if (rows && changes_row) {
+		ret->trouble = WRITE_DISK_STALLED;
+	} else {
+		(void)snprintf(ret->words, sizeof(ret->words), "state: %s", queue->state);
+	}
+}
+
 enum err write_diagnose(struct conn *conn, uint64_t thread_id, uint64_t deadline_us,
 			struct write_diagnosis *ret, struct err_ctx *err)
 {
@@ -156,14 +183,7 @@ enum err write_diagnose(struct conn *conn, uint64_t thread_id, uint64_t deadline
 		rows = rows_free(rows);
 	}
 	if (ret->trouble == WRITE_UNEXPLAINED) {
-		char sql[512];
-		(void)snprintf(sql, sizeof(sql),
-			       "SELECT 1 FROM information_schema.INNODB_TRX WHERE"
-			       " trx_state='LOCK WAIT' AND trx_mysql_thread_id=%llu",
-			       (unsigned long long)thread_id);
-		struct rows *rows = ask(conn, sql, deadline_us);
-		ret->trouble = rows ? WRITE_QUEUED : WRITE_UNEXPLAINED;
-		rows = rows_free(rows);
+		explain_row(conn, thread_id, &queue, deadline_us, ret);
 	}
 	return ERR_OK;
 }

@@ -5,6 +5,7 @@
 #include "decide/bound.h"
 #include "decide/health.h"
 #include "decide/promise.h"
+#include "decide/verdict.h"
 
 static bool is_done(const struct observation *seen, uint32_t server, enum step step)
 {
@@ -36,6 +37,8 @@ static void begin_epoch(struct record *record, const struct observation *seen,
 			const struct rule *rule, const struct facts *facts, uint64_t now_us)
 {
 	record->epoch++;
+	record->stalled =
+		record->primary != SERVER_NONE && verdict_is_stalled(record, seen, record->primary);
 	record->previous = record->primary;
 	record->primary = SERVER_NONE;
 	if (record->ask == ASK_SWITCHOVER) {

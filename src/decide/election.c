@@ -5,7 +5,6 @@
 
 #include "base/check.h"
 #include "decide/bound.h"
-#include "decide/verdict.h"
 
 const char *election_unfit(const struct record *record, const struct observation *seen,
 			   uint32_t server)
@@ -77,9 +76,9 @@ static uint32_t silenced_servers(const struct record *record, const struct obser
 				 bool late)
 {
 	uint32_t stopped = 0;
-	bool patient = record->state == GROUP_REVOKING && !late;
+	bool passed_over = record->stalled && record->state == GROUP_REVOKING && !late;
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		if (patient && i == record->previous && verdict_is_stalled(record, seen, i)) {
+		if (passed_over && i == record->previous) {
 			continue;
 		}
 		bool silenced = i == record->previous ? is_fenced(seen, i) : is_stopped(seen, i);

@@ -86,6 +86,7 @@ struct record {
 	uint32_t failover_count;
 	int64_t failovers_us[FAILOVERS_KEPT];
 	bool cooling; /* the group has not been healthy since the newest of them */
+	bool stalled; /* `previous` lost the role when its disk took no writes: others are preferred to it */
 	uint32_t server_count;
 	struct record_server servers[SERVERS_MAX];
 

@@ -96,9 +96,7 @@ static uint32_t write_evidence(const struct record *record, const struct observa
 {
 	const struct observation_write *write = &seen->servers[server].write;
 	/* Nobody asks a replica to write: what was found when it was the primary says nothing of now. */
-	bool asked = server == record->primary ||
-		     (record->primary == SERVER_NONE && server == record->previous);
-	if (!asked || write->since_us == 0) {
+	if (server != record->primary || write->since_us == 0) {
 		return 0;
 	}
 	uint32_t set = EVIDENCE_OVERDUE | trouble_evidence(write->trouble);

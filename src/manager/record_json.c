@@ -108,7 +108,7 @@ json_t *record_to_json(const struct record *record, const struct record_moment *
 	}
 	return json_pack(
 		"{s:i, s:s, s:s, s:b, s:I, s:I, s:s, s:o, s:o, s:o, s:i, s:o, s:s, s:o, s:b, s:o, "
-		"s:b, s:i, s:b, s:o}",
+		"s:b, s:i, s:b, s:b, s:o}",
 		"format", RECORD_FORMAT, "group", record->group, "policy",
 		policy_name(record->policy), "paused", record->paused, "version",
 		(json_int_t)record->version, "epoch", (json_int_t)record->epoch, "state",
@@ -119,7 +119,7 @@ json_t *record_to_json(const struct record *record, const struct record_moment *
 		name_to_json(record, record->ask_server), "ask_accept_loss",
 		record->ask_accept_loss, "failovers_us", failovers_to_json(record, now), "cooling",
 		record->cooling, "max_loss_s", (int)record->max_loss_s, "stay_in_dc",
-		record->stay_in_dc, "servers", servers);
+		record->stay_in_dc, "stalled", record->stalled, "servers", servers);
 }
 
 static enum err read_text(const json_t *json, const char *key, char *to, size_t bytes,
@@ -302,6 +302,7 @@ static enum err read_failovers(const json_t *json, const struct record_moment *n
 	}
 	ret->failover_count = (uint32_t)json_array_size(times);
 	ret->cooling = json_is_true(json_object_get(json, "cooling"));
+	ret->stalled = json_is_true(json_object_get(json, "stalled"));
 	ret->max_loss_s = (uint32_t)json_integer_value(json_object_get(json, "max_loss_s"));
 	return ERR_OK;
 }

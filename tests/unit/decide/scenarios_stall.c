@@ -60,6 +60,21 @@ static void test_a_stalled_disk_costs_the_role_after_its_time(void **state)
 	}
 }
 
+static void test_one_that_can_be_fenced_is_not_opened_again_for_what_it_alone_has(void **state)
+{
+	(void)state;
+	struct world world;
+	begin(&world, POLICY_LOSSLESS, 3);
+	stall(&world, WRITE_DISK_FULL);
+	world_commit(&world, 0, 1, 0);
+	assert_true(world_until(&world, GROUP_REVOKING, 2000));
+	assert_true(world.record.stalled);
+	world.stalled = 0; /* the fence goes through, and frees what hung */
+	assert_true(world_until(&world, GROUP_STEADY, 100));
+	assert_int_not_equal(world.record.primary, 0);
+	world_fini(&world);
+}
+
 static void test_what_explains_it_otherwise_is_only_told(void **state)
 {
 	(void)state;
@@ -163,6 +178,8 @@ int scenarios_stall(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_stalled_disk_costs_the_role_after_its_time),
+		cmocka_unit_test(
+			test_one_that_can_be_fenced_is_not_opened_again_for_what_it_alone_has),
 		cmocka_unit_test(test_what_explains_it_otherwise_is_only_told),
 		cmocka_unit_test(test_a_stall_that_ends_in_time_changes_nothing),
 		cmocka_unit_test(test_pause_zero_and_a_lack_of_successors_hold_it_back),

@@ -28,11 +28,12 @@ static void fill(struct record *record)
 	record->ask = ASK_FAILOVER;
 	record->ask_accept_loss = true;
 	record->stay_in_dc = true;
+	record->stalled = true;
 	assert_int_equal(str_copy(STR("west"), record->servers[1].dc, NAME_BYTES_MAX), ERR_OK);
 	record->servers[1].downtime_until_us = 65000000;
-	assert_int_equal(str_copy(STR("new disk"), record->servers[1].downtime_why,
-				  DOWNTIME_BYTES_MAX),
-			 ERR_OK);
+	assert_int_equal(
+		str_copy(STR("new disk"), record->servers[1].downtime_why, DOWNTIME_BYTES_MAX),
+		ERR_OK);
 	record_note_failover(record, 1000000);
 	record_note_failover(record, 4000000);
 	const char *names[] = { "a", "b", "c" };
@@ -95,6 +96,7 @@ static void test_failovers_keep_their_age_over_a_restart_of_the_host(void **stat
 	assert_int_equal(record_from_json(json, &later, &back, &err), ERR_OK);
 	assert_int_equal(back.failover_count, 2);
 	assert_true(back.cooling);
+	assert_true(back.stalled);
 	assert_true(back.failovers_us[0] == 2000000 - 1800000000 - 1000000);
 	assert_true(back.failovers_us[1] == 2000000 - 1800000000 - 4000000);
 	/* A downtime that ended meanwhile is found to be over by the first decision. */
