@@ -541,6 +541,13 @@ enum err conn_wait(struct conn *conn, uint64_t until_us, bool *ret_done, struct 
 	return query_finish(conn, clock_monotonic_us(conn->clock) + US_PER_S, NULL, 0, err);
 }
 
+void conn_give_up(struct conn *conn)
+{
+	if (conn->call != CALL_NONE) {
+		call_abandon(conn);
+	}
+}
+
 int conn_fd(const struct conn *conn)
 {
 	return conn->usable ? conn->fd : -1;

@@ -89,6 +89,10 @@ MUST_CHECK enum err conn_wait(struct conn *conn, uint64_t until_us, bool *ret_do
 /* From now on. permit: outlives the connection; NULL, as at first: everything is allowed. */
 void conn_set_permit(struct conn *conn, const struct conn_permit *permit);
 
+/* Waits no longer for the answer of conn_begin(); the server may go on with it. The connection is unusable from here
+ * on. Harmless when nothing is under way. */
+void conn_give_up(struct conn *conn);
+
 /* The socket, for polling between calls: readable or hung up means that the server ended it. -1 when
  * the connection is gone. */
 int conn_fd(const struct conn *conn);

@@ -250,6 +250,8 @@ enum err server_fence(struct conn *conn, struct conn *second, uint64_t deadline_
 	}
 	if (rc == ERR_OK) {
 		rc = await_read_only(conn, second, dialect, &spared, deadline_us, err);
+		/* On failure the answer may be outstanding still. */
+		conn_give_up(conn);
 	}
 	if (rc == ERR_OK) {
 		/* Idle ones, so that their clients look for the new primary. */

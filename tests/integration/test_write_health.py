@@ -24,6 +24,7 @@ probe-interval-ms=100
 write-probe-interval-ms=200
 write-probe-timeout-ms=500
 write-stall-ms=2500
+step-timeout-ms=2000
 failover-cooldown-s=0
 failover-max=0
 """
@@ -413,6 +414,12 @@ def test_a_stalled_disk_costs_the_role_and_the_old_primary_is_fenced(clinic):
         took = time.monotonic() - begun
         assert took > STALL_MS / 1000
         acknowledged = len(writer.acknowledged)
+        # The fence hangs as well, is given up, and tried again.
+        sandbox_module.wait_until(
+            lambda: any("fence:" in event["message"] for event in clinic.events("step.failed")),
+            10,
+            "the fence is given up",
+        )
     finally:
         clinic.data_disk.thaw()
     writer.stop()
