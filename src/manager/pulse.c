@@ -240,6 +240,9 @@ static void write_beat(struct pulse *pulse)
 	if (rc == ERR_OK || !pulse->conn || !conn_is_usable(pulse->conn)) {
 		return; /* no connection: that is for the watcher to tell */
 	}
+	if (rc == ERR_REFUSED) {
+		return; /* unsent: another manager leads */
+	}
 	if (heartbeat_is_missing(err.server_errno)) {
 		create(pulse, begun_us);
 		return;
