@@ -124,7 +124,8 @@ static void check_failover(struct sim_world *world, const struct sim_manager *ma
 		sim_story_fail(world, "rule %u: an automatic failover although it is paused",
 			       rule->id);
 	}
-	if (lost < world->setup.servers && !sim_fault_troubled(world, lost, CAUSE_US)) {
+	if (lost < world->setup.servers && !world->servers[lost].read_only &&
+	    !sim_fault_troubled(world, lost, CAUSE_US)) {
 		sim_story_fail(world, "rule %u: a failover although nothing is wrong with %s",
 			       rule->id, sim_story_host(lost));
 	}

@@ -93,6 +93,7 @@ void sim_manager_start(struct sim_world *world, uint32_t manager)
 	for (uint32_t i = 0; i < SIM_SERVERS_MAX; i++) {
 		forget_member(&one->members[i]);
 	}
+	record_fini(&one->record);
 	one->has_record = false;
 	one->unstored = false;
 	one->commit.open = false;
@@ -175,6 +176,7 @@ void sim_manager_leave_group(struct sim_world *world, uint32_t manager)
 		if (member->running) {
 			world->tasks[member->task].given_up = true;
 			member->running = false;
+			one->seen.servers[i].steps_running = 0;
 		}
 	}
 }
@@ -285,6 +287,7 @@ static void start_step(struct sim_world *world, uint32_t manager, uint32_t serve
 		gtid_set_copy(&task->set, &one->seen.servers[record->primary].status.executed);
 	}
 	member->running = true;
+	one->seen.servers[server].steps_running = 1u << step;
 	member->task = sim_task_index(world, task);
 	sim_story_tell(world, host_of(manager), "%s: %s (%s)", sim_story_host(server),
 		       step_key(step), one->decision.steps_why[server]);
@@ -448,6 +451,7 @@ static void take_outcome(struct sim_world *world, uint32_t manager, struct sim_t
 	struct observation_server *seen = &one->seen.servers[task->server];
 	uint64_t now_us = clock_of(world, manager);
 	member->running = false;
+	seen->steps_running = 0;
 	if (task->has_status && task->status_us > seen->contact_us) {
 		seen->reach = REACH_ANSWERS;
 		seen->refused_since_us = 0;

@@ -10,12 +10,17 @@ static bool is_before(const struct sim_event *a, const struct sim_event *b)
 
 void sim_queue_put(struct sim_queue *queue, struct sim_event event)
 {
+	event.order = queue->order++;
+	sim_queue_put_back(queue, event);
+}
+
+void sim_queue_put_back(struct sim_queue *queue, struct sim_event event)
+{
 	if (queue->count == queue->cap) {
 		queue->cap = queue->cap ? queue->cap * 2 : 256;
 		queue->heap = mem_resize(queue->heap, queue->cap * sizeof(*queue->heap));
 		check(queue->heap != NULL);
 	}
-	event.order = queue->order++;
 	size_t at = queue->count++;
 	while (at > 0) {
 		size_t parent = (at - 1) / 2;

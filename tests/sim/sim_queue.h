@@ -73,6 +73,9 @@ struct sim_queue {
 
 void sim_queue_put(struct sim_queue *queue, struct sim_event event);
 
+/* Puts an event that was taken out back in, for a later time; those of one time keep the order of their first putting in. */
+void sim_queue_put_back(struct sim_queue *queue, struct sim_event event);
+
 /* Takes the earliest out; false when there is none. */
 bool sim_queue_take(struct sim_queue *queue, struct sim_event *ret);
 

@@ -85,12 +85,22 @@ static void source_off(struct sim_world *world, uint32_t at)
 	sim_server_release(world, at);
 }
 
+/* The statement that waits for its lock has it, once no commit is under way. */
+static void settle_read_only(struct sim_server *server)
+{
+	if (server->read_only_asked && !sim_server_has_waiting(server)) {
+		server->read_only = true;
+		server->read_only_asked = false;
+	}
+}
+
 static struct sim_phase fence(struct sim_world *world, struct sim_task *task)
 {
 	struct sim_server *server = &world->servers[task->server];
 	switch (task->phase) {
 	case 1:
 		server->read_only_asked = true;
+		settle_read_only(server);
 		return next(KILL_US);
 	case 2:
 		sim_server_end_sessions(world, task->server, mariadb(world));
@@ -274,6 +284,13 @@ static struct sim_phase run_phase(struct sim_world *world, struct sim_task *task
 	case STEP_PROMOTE:
 		return promote(world, task);
 	case STEP_OPEN:
+		if (task->phase == 1) {
+			struct sim_phase phase = { .rc = ERR_OK };
+			if (task->wait_for_acks) {
+				phase = set_semisync(world, task, true, false);
+			}
+			return phase.rc == ERR_OK ? next(short_time(world)) : phase;
+		}
 		server->read_only = false;
 		sim_check_opened(world, task);
 		return finish(ERR_OK);
@@ -386,6 +403,8 @@ void sim_task_phase(struct sim_world *world, uint32_t at)
 	}
 	/* A step of several statements ends where nobody asks for the next one. */
 	if (!phase.batch && (task->given_up || is_orphan(world, task))) {
+		settle_read_only(&world->servers[task->server]);
+		world->servers[task->server].read_only_asked = false;
 		task->used = false;
 		return;
 	}

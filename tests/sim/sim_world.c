@@ -189,7 +189,7 @@ static void handle(struct sim_world *world, const struct sim_event *event)
 		if (process->paused_until_us > world->now_us) {
 			struct sim_event again = *event;
 			again.at_us = process->paused_until_us;
-			sim_queue_put(&world->queue, again);
+			sim_queue_put_back(&world->queue, again);
 			return;
 		}
 	}
