@@ -18,17 +18,22 @@ static void want(struct decision *ret, uint32_t server, enum step step, const ch
 	ret->steps_why[server] = why;
 }
 
-/* Who will acknowledge the new primary's commits: all that answer and have nothing that it lacks. */
+/* Who will acknowledge the new primary's commits: all that answer and have nothing that it lacks, but not a primary that
+ * was just fenced: it follows only after it was looked at again. */
 static uint32_t future_members(const struct record *record, const struct observation *seen,
-			       uint32_t candidate, const struct gtid_set *base)
+			       uint32_t candidate, uint32_t fenced, const struct gtid_set *base)
 {
 	uint32_t members = 0;
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		if (i != candidate && observation_answers(seen, i) &&
+		if (i != candidate && i != fenced && observation_answers(seen, i) &&
 		    !record->servers[i].diverged && seen->servers[i].status.semisync.available &&
 		    gtid_set_contains(base, &seen->servers[i].status.received)) {
 			members |= 1u << i;
 		}
+	}
+	/* Without anybody who answers nothing is promised. Else those count too that may acknowledge unasked. */
+	for (uint32_t i = 0; i < record->server_count && members != 0; i++) {
+		members |= promise_may_acknowledge(record, seen, i, candidate) ? 1u << i : 0;
 	}
 	return members;
 }
@@ -65,12 +70,9 @@ static void elect(struct record *record, const struct observation *seen, uint32_
 {
 	const struct gtid_set *executed = &seen->servers[candidate].status.executed;
 	record->primary = candidate;
-	uint32_t members = future_members(record, seen, candidate, executed);
-	/* A fenced former primary follows only after it was looked at again. */
-	if (record->previous != SERVER_NONE) {
-		members &= ~(1u << record->previous);
-	}
-	promise_begin(record, seen, members, executed);
+	promise_begin(record, seen,
+		      future_members(record, seen, candidate, record->previous, executed),
+		      executed);
 	/* A server that becomes primary keeps its log whole. */
 	record->servers[candidate].may_rewind = false;
 }
@@ -81,7 +83,8 @@ static void hand_over(struct record *record, const struct observation *seen, uin
 	record->epoch++;
 	record->previous = record->primary;
 	record->primary = candidate;
-	promise_begin(record, seen, future_members(record, seen, candidate, final), final);
+	promise_begin(record, seen, future_members(record, seen, candidate, SERVER_NONE, final),
+		      final);
 	record->ask = ASK_NONE;
 }
 
@@ -150,15 +153,18 @@ static void note_extra(struct record *record, const struct observation *seen, ui
 	}
 }
 
-/* Since when a server that is to be made anew can acknowledge nothing: only who makes it anew starts it again. */
+/* Since when a server that is to be made anew, or is kept out, can acknowledge nothing. The first is started again only
+ * by who makes it anew. */
 static void note_idle(struct record *record, const struct observation *seen)
 {
 	for (uint32_t i = 0; i < record->server_count; i++) {
+		const struct record_server *server = &record->servers[i];
 		const struct observation_server *one = &seen->servers[i];
-		if (!record->servers[i].recloning || record->idle_since_us[i] != 0) {
-			record->idle_since_us[i] =
-				record->servers[i].recloning ? record->idle_since_us[i] : 0;
-		} else if (observation_answers(seen, i) && one->status.replica.io == IO_NO) {
+		bool idle = observation_answers(seen, i) && one->status.replica.io == IO_NO;
+		bool kept_out = server->diverged && idle;
+		if (!server->recloning && !kept_out) {
+			record->idle_since_us[i] = 0;
+		} else if (record->idle_since_us[i] == 0 && idle) {
 			record->idle_since_us[i] = one->status_end_us;
 		}
 	}
@@ -185,13 +191,14 @@ static void act_on_server(struct record *record, const struct observation *seen,
 		}
 		record->sync_set |= 1u << server;
 		one->started_s = seen->servers[server].status.started_s;
+		one->acknowledges = true;
 		break;
 	case SERVER_ACT_EVICT:
 		record->sync_set &= ~(1u << server);
 		break;
 	case SERVER_ACT_DIVERGE:
+		/* A member stays one: until it is kept out it may acknowledge a commit alone. */
 		one->diverged = true;
-		record->sync_set &= ~(1u << server);
 		gtid_set_clear(&one->extra);
 		gtid_set_subtract(&seen->servers[server].status.executed,
 				  &seen->servers[record->primary].status.executed, &one->extra);
@@ -258,7 +265,11 @@ static void gather(const struct record *record, const struct observation *seen, 
 		return;
 	}
 	if (!gtid_set_contains(&status->executed, &status->received)) {
-		if (status->replica.sql_running) {
+		if (status->semisync.source_enabled) {
+			/* A primary of an earlier epoch: its applier would wait for somebody to acknowledge. */
+			want(ret, server, STEP_SEMISYNC_SOURCE_OFF,
+			     "a replica must not wait for acknowledgements");
+		} else if (status->replica.sql_running) {
 			want(ret, server, STEP_DRAIN, "what was received has to be applied");
 		}
 		return;
@@ -369,6 +380,25 @@ static void plan(struct record *record, const struct observation *seen,
 	}
 }
 
+/* Who is told to acknowledge is on the record before it is, and no longer when it is seen with that switched off. */
+static void note_acknowledging(struct record *record, const struct observation *seen,
+			       struct decision *ret)
+{
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		struct record_server *one = &record->servers[i];
+		enum step step = ret->steps[i];
+		bool told = record->policy == POLICY_LOSSLESS &&
+			    (step == STEP_REPOINT || step == STEP_FEED ||
+			     step == STEP_SEMISYNC_REPLICA_ON);
+		bool silent = observation_answers(seen, i) &&
+			      !seen->servers[i].status.semisync.replica_enabled &&
+			      seen->servers[i].steps_running == 0 && !record_is_member(record, i);
+		bool next = told || (one->acknowledges && !silent);
+		ret->changed = ret->changed || next != one->acknowledges;
+		one->acknowledges = next;
+	}
+}
+
 void decide(struct record *record, const struct observation *seen,
 	    const struct decide_options *options, uint64_t now_us, struct decision *ret)
 {
@@ -388,6 +418,7 @@ void decide(struct record *record, const struct observation *seen,
 	apply_rule(record, seen, now_us, ret);
 	if (!ret->moved) {
 		plan(record, seen, options, now_us, ret);
+		note_acknowledging(record, seen, ret);
 	}
 	ret->changed = ret->changed || ret->downtime_over != 0;
 	if (record->cooling && health_check(record, seen, NULL)) {

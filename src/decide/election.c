@@ -244,6 +244,35 @@ static uint32_t find_best(const struct record *record, const struct observation 
 	return best;
 }
 
+/* Whose word counts for what was acknowledged: the lost primary, fenced, has all of it by itself; else the members of
+ * the sync set that were reached. What another server has besides was never acknowledged: it contradicts nobody. */
+static uint32_t proving_servers(const struct record *record, const struct electorate *from)
+{
+	if (from->lost != SERVER_NONE && (from->silenced & (1u << from->lost))) {
+		return 1u << from->lost;
+	}
+	if (from->lost == SERVER_NONE || loss_is_allowed(record)) {
+		return from->silenced;
+	}
+	return record->sync_set & from->silenced & ~from->voided;
+}
+
+/* The one that has the most: what is proven to be acknowledged, and what others have in addition to it. */
+static uint32_t find_most(const struct record *record, const struct observation *seen,
+			  const struct electorate *from)
+{
+	uint32_t proving = proving_servers(record, from);
+	uint32_t most = find_best(record, seen, proving);
+	for (uint32_t i = 0; i < record->server_count && most != SERVER_NONE; i++) {
+		if ((from->silenced & ~proving & (1u << i)) &&
+		    gtid_set_contains(&seen->servers[i].status.received,
+				      &seen->servers[most].status.received)) {
+			most = i;
+		}
+	}
+	return most;
+}
+
 /* What people said of the two: above 0 when they want `a` rather than `b`. Worth being fed for. */
 static int compare_wishes(const struct record *record, uint32_t lost, uint32_t a, uint32_t b)
 {
@@ -397,7 +426,7 @@ static void say_unfit(const struct record *record, const struct observation *see
 static void choose(const struct record *record, const struct observation *seen,
 		   const struct electorate *from, struct election *ret)
 {
-	ret->best = find_best(record, seen, from->silenced);
+	ret->best = find_most(record, seen, from);
 	if (ret->best == SERVER_NONE) {
 		(void)snprintf(ret->missing, sizeof(ret->missing),
 			       "the replicas contradict each other: none holds what all hold");

@@ -146,7 +146,8 @@ struct observation_server {
 	uint64_t
 		lag_us; /* behind the primary, end to end: by the age of the heartbeat row it has */
 	struct observation_write write;
-	uint32_t steps_done; /* bit STEP_x: carried out in the record's present stage */
+	uint32_t steps_done;	/* bit STEP_x: carried out in the record's present stage */
+	uint32_t steps_running; /* bit STEP_x: under way, begun in whichever stage */
 	struct server_status status;
 	struct observation_older older; /* of the reading before `status` */
 };

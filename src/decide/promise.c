@@ -21,8 +21,32 @@ void promise_begin(struct record *record, const struct observation *seen, uint32
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		if (record_is_member(record, i)) {
 			record->servers[i].started_s = seen->servers[i].status.started_s;
+			record->servers[i].acknowledges = true;
 		}
 	}
+}
+
+bool promise_may_acknowledge(const struct record *record, const struct observation *seen,
+			     uint32_t server, uint32_t primary)
+{
+	if (server == primary || server_facts_is_dead(seen, server)) {
+		return false;
+	}
+	if (!observation_answers(seen, server)) {
+		return record->servers[server].acknowledges;
+	}
+	return seen->servers[server].status.semisync.replica_enabled &&
+	       seen->servers[server].status.replica.io != IO_NO &&
+	       record_follows(record, seen, server, primary);
+}
+
+static uint32_t unseen_members(const struct record *record, const struct observation *seen)
+{
+	uint32_t set = 0;
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		set |= promise_may_acknowledge(record, seen, i, record->primary) ? 1u << i : 0;
+	}
+	return set;
 }
 
 /* Bit i: server i replicates from the primary and has `facts`. */
@@ -65,8 +89,10 @@ static const char *wait_again(struct record *record, const struct observation *s
 			      const struct decide_options *options, uint64_t now_us)
 {
 	const struct server_status *primary = &seen->servers[record->primary].status;
+	bool stops_waiting = (seen->servers[record->primary].steps_running &
+			      (1u << STEP_SEMISYNC_SOURCE_OFF)) != 0;
 	if (!primary->semisync.source_enabled || !primary->semisync.source_active ||
-	    primary->semisync.source_clients == 0) {
+	    primary->semisync.source_clients == 0 || stops_waiting) {
 		return NULL;
 	}
 	uint32_t ackers = servers_with(record, seen, options, now_us, SERVER_RUNNING | SERVER_ACKS);
@@ -75,7 +101,7 @@ static const char *wait_again(struct record *record, const struct observation *s
 	if (ready == 0) {
 		return NULL;
 	}
-	promise_begin(record, seen, ackers, &primary->executed);
+	promise_begin(record, seen, ackers | unseen_members(record, seen), &primary->executed);
 	return "commits wait for an acknowledgement";
 }
 

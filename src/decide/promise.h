@@ -18,6 +18,11 @@ enum step promise_step(const struct record *record, const struct observation *se
 bool promise_count_processes(struct record *record, const struct observation *seen,
 			     const struct decide_options *options, uint64_t now_us);
 
+/* Whether a server that nobody orders to may acknowledge commits of `primary`: it is seen to be set up so, or it can't be
+ * looked at and was told to acknowledge before. A process that is gone acknowledges nothing, and starts so. */
+bool promise_may_acknowledge(const struct record *record, const struct observation *seen,
+			     uint32_t server, uint32_t primary);
+
 /* The promise for a primary that is about to be made: `members` will acknowledge, it holds `base`. */
 void promise_begin(struct record *record, const struct observation *seen, uint32_t members,
 		   const struct gtid_set *base);

@@ -47,6 +47,9 @@ struct record_server {
 	bool never_promote;
 	bool diverged;	       /* has transactions that the primary lacks; kept out */
 	struct gtid_set extra; /* of a diverged one: what it has too much */
+	/* It was told to acknowledge, and was not seen with that switched off since: if it can't be looked at, it may
+	 * still follow a primary that it was pointed to before, and acknowledge as soon as it gets there. */
+	bool acknowledges;
 	/* A former primary that fell over while `acks` was promised, and was not seen alive since: the tail of
 	 * its binary log that the present primary lacks was never acknowledged, so it may be taken back. */
 	bool may_rewind;
@@ -100,7 +103,7 @@ struct record {
 	uint64_t extra_since_us
 		[SERVERS_MAX]; /* server i shows transactions that the primary lacks since; 0: not */
 	uint64_t idle_since_us
-		[SERVERS_MAX]; /* a recloning server i is seen to receive nothing since; 0: not */
+		[SERVERS_MAX]; /* a recloning or diverged server i is seen to receive nothing since; 0: not */
 };
 
 /* An empty record; `fini` releases the GTID sets. */

@@ -1,5 +1,8 @@
 #include "decide/server_rules.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #define UP SERVER_ANSWERS
 
 /* clang-format off */
@@ -10,6 +13,7 @@ const struct server_rule server_rules[] = {
 	{ 1026, SERVER_RECLONING,                                                   SERVER_ACT_NONE,    STEP_NONE,                 "it is being made anew" },
 	{ 1030, UP | SERVER_DIVERGED | SERVER_SUBSET,                               SERVER_ACT_RETURN,  STEP_NONE,                 "the primary has all that it has (again)" },
 	{ 1040, UP | SERVER_DIVERGED | SERVER_REPLICATING,                          SERVER_ACT_NONE,    STEP_KEEP_OUT,             "diverged: kept out" },
+	{ 1045, UP | SERVER_DIVERGED | SERVER_MEMBER | GROUP_COVERED,               SERVER_ACT_EVICT,   STEP_NONE,                 "diverged and kept out, and the others hold all that it could have acknowledged" },
 	{ 1050, UP | SERVER_DIVERGED,                                               SERVER_ACT_NONE,    STEP_NONE,                 "diverged: kept out" },
 	{ 1060, UP | SERVER_EXTRA,                                                  SERVER_ACT_DIVERGE, STEP_KEEP_OUT,             "it has transactions that the primary lacks" },
 	{ 1064, UP | SERVER_STRAY | SERVER_SUBSET | SERVER_SETTLED | GROUP_PROMISED, SERVER_ACT_ADMIT,   STEP_REPOINT,              "not replicating from the primary, which has all that it has: it will acknowledge" },
@@ -53,7 +57,7 @@ const struct server_rule *server_rules_match(uint32_t facts)
 	return &server_rules[server_rules_count - 1];
 }
 
-static bool is_dead(const struct observation *seen, uint32_t server)
+bool server_facts_is_dead(const struct observation *seen, uint32_t server)
 {
 	const struct observation_server *one = &seen->servers[server];
 	return one->reach == REACH_NOBODY_LISTENS && one->misses >= 2 &&
@@ -72,6 +76,24 @@ bool server_facts_caught_up(const struct observation *seen, uint32_t server, uin
 	       gtid_set_contains(&one->status.received, &source->older.executed);
 }
 
+/* A commit that waits for its acknowledgement may have been applied by a replica, while MySQL does not count it as executed
+ * where it waits. What such a replica has too much is of the primary's own numbering. */
+static bool is_waited_for(const struct server_status *source, const struct gtid_set *executed)
+{
+	if (source->semisync.source_wait_sessions == 0 || !source->server_uuid[0]) {
+		return false;
+	}
+	char text[SERVER_UUID_BYTES_MAX + 32];
+	struct gtid_set own;
+	gtid_set_init(&own);
+	(void)snprintf(text, sizeof(text), "%s:1-%" PRIi64, source->server_uuid, INT64_MAX - 1);
+	bool waited_for = gtid_set_parse(str_of(text), GTID_MYSQL, &own, NULL) == ERR_OK;
+	gtid_set_add(&own, &source->executed);
+	waited_for = waited_for && gtid_set_contains(&own, executed);
+	gtid_set_fini(&own);
+	return waited_for;
+}
+
 enum server_order server_facts_compare(const struct observation *seen, uint32_t server,
 				       uint32_t primary)
 {
@@ -86,7 +108,8 @@ enum server_order server_facts_compare(const struct observation *seen, uint32_t 
 		return SERVER_ORDER_UNKNOWN;
 	}
 	if (!gtid_set_contains(&source->status.executed, executed)) {
-		return SERVER_ORDER_EXTRA;
+		return is_waited_for(&source->status, executed) ? SERVER_ORDER_UNKNOWN
+								: SERVER_ORDER_EXTRA;
 	}
 	/* While it could be written to, it may have committed more after the older reading: a primary that was just
 	 * fenced lets go what waited for an acknowledgement. */
@@ -162,15 +185,15 @@ uint32_t server_facts_find(const struct record *record, const struct observation
 	uint32_t set = group_facts(record);
 	set |= record_is_member(record, server) ? SERVER_MEMBER : 0;
 	set |= record->servers[server].diverged ? SERVER_DIVERGED : 0;
-	if (is_dead(seen, server)) {
+	if (server_facts_is_dead(seen, server)) {
 		set |= SERVER_DEAD;
 		set |= observation_answers(seen, record->primary) &&
 				       is_covered(record, seen, server, one->refused_since_us)
 			       ? GROUP_COVERED
 			       : 0;
 	}
-	if (record->servers[server].recloning) {
-		set |= SERVER_RECLONING;
+	set |= record->servers[server].recloning ? SERVER_RECLONING : 0;
+	if (record->servers[server].recloning || record->servers[server].diverged) {
 		set |= record->idle_since_us[server] != 0 &&
 				       observation_answers(seen, record->primary) &&
 				       is_covered(record, seen, server,

@@ -64,6 +64,9 @@ enum server_order { SERVER_ORDER_UNKNOWN, SERVER_ORDER_SUBSET, SERVER_ORDER_EXTR
 enum server_order server_facts_compare(const struct observation *seen, uint32_t server,
 				       uint32_t primary);
 
+/* Its process is gone: twice in a row nobody listened. */
+bool server_facts_is_dead(const struct observation *seen, uint32_t server);
+
 /* What is proven about one server: bits of enum server_fact. */
 uint32_t server_facts_find(const struct record *record, const struct observation *seen,
 			   const struct decide_options *options, uint32_t server, uint64_t now_us);

@@ -360,6 +360,7 @@ void group_take_outcome(struct group *group, const struct turn_context *context,
 	struct observation_server *seen = &group->seen.servers[server];
 	struct member *member = &group->members[server];
 	member->running = false;
+	seen->steps_running = 0;
 	if (outcome->has_status && outcome->status_us > seen->contact_us) {
 		seen->reach = REACH_ANSWERS;
 		seen->refused_since_us = 0;

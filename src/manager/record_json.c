@@ -73,13 +73,14 @@ static json_t *downtime_to_json(const struct record_server *server, const struct
 
 static json_t *server_to_json(const struct record_server *server, const struct record_moment *now)
 {
-	return json_pack("{s:s, s:s, s:i, s:i, s:b, s:b, s:o, s:b, s:I, s:b, s:s, s:s, s:o}",
+	return json_pack("{s:s, s:s, s:i, s:i, s:b, s:b, s:o, s:b, s:b, s:I, s:b, s:s, s:s, s:o}",
 			 "name", server->name, "host", server->host, "port", (int)server->port,
 			 "weight", (int)server->weight, "never_promote", server->never_promote,
 			 "diverged", server->diverged, "extra", gtid_to_json(&server->extra),
-			 "may_rewind", server->may_rewind, "started", (json_int_t)server->started_s,
-			 "recloning", server->recloning, "uuid", server->uuid, "dc", server->dc,
-			 "downtime", downtime_to_json(server, now));
+			 "may_rewind", server->may_rewind, "acknowledges", server->acknowledges,
+			 "started", (json_int_t)server->started_s, "recloning", server->recloning,
+			 "uuid", server->uuid, "dc", server->dc, "downtime",
+			 downtime_to_json(server, now));
 }
 
 /* Servers are named, not numbered, so that the text can be read. */
@@ -177,6 +178,7 @@ static enum err read_server(const json_t *json, const struct record_moment *now,
 	ret->never_promote = json_is_true(json_object_get(json, "never_promote"));
 	ret->diverged = json_is_true(json_object_get(json, "diverged"));
 	ret->may_rewind = json_is_true(json_object_get(json, "may_rewind"));
+	ret->acknowledges = json_is_true(json_object_get(json, "acknowledges"));
 	ret->recloning = json_is_true(json_object_get(json, "recloning"));
 	/* Records of older versions lack both: not known. */
 	if (rc == ERR_OK && json_object_get(json, "uuid")) {

@@ -46,7 +46,14 @@ static enum err run_promote(const struct step_context *context, struct err_ctx *
 
 static enum err run_open(const struct step_context *context, struct err_ctx *err)
 {
-	return server_open(context->conn, context->task->deadline_us, err);
+	/* Once more over this connection: a server that was restarted since it was promoted waits for nobody. Never off,
+	 * which is a step of its own. */
+	const struct semisync_wanted wanted = { .source = true, .replica = false, .wait_count = 1 };
+	enum err rc = ERR_OK;
+	if (context->task->wait_for_acks) {
+		rc = server_set_semisync(context->conn, &wanted, context->task->deadline_us, err);
+	}
+	return rc == ERR_OK ? server_open(context->conn, context->task->deadline_us, err) : rc;
 }
 
 static enum err run_repoint(const struct step_context *context, struct err_ctx *err)

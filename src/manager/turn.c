@@ -245,6 +245,7 @@ static void start_step(struct group *group, const struct turn_context *context, 
 	fault_point(point);
 	if (peer_begin(member->peer, &task)) {
 		member->running = true;
+		group->seen.servers[server].steps_running = 1u << step;
 		member->step = step;
 		group_tell(group, context, LOG_DEBUG, "step.started", server, 0, 0,
 			   group->decision.steps_why[server]);

@@ -759,6 +759,7 @@ int main(void)
 	failed += scenarios_feed();
 	failed += scenarios_evidence();
 	failed += scenarios_limits();
+	failed += scenarios_promise();
 	failed += scenarios_rejoin();
 	failed += scenarios_restart();
 	failed += scenarios_settings();

@@ -127,7 +127,9 @@ static void test_no_server_is_repointed_without_proof(void **state)
 		}
 		if (rule->act == SERVER_ACT_EVICT) {
 			assert_true(facts & GROUP_COVERED);
-			assert_true(facts & (SERVER_DEAD | SERVER_RECLONING));
+			assert_true(facts & (SERVER_DEAD | SERVER_RECLONING | SERVER_DIVERGED));
+			assert_false((facts & SERVER_REPLICATING) && (facts & SERVER_DIVERGED) &&
+				     !(facts & (SERVER_DEAD | SERVER_RECLONING)));
 		}
 	}
 }

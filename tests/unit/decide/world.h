@@ -51,6 +51,7 @@ int scenarios_bounded(void);
 int scenarios_feed(void);
 int scenarios_evidence(void);
 int scenarios_limits(void);
+int scenarios_promise(void);
 int scenarios_rejoin(void);
 int scenarios_restart(void);
 int scenarios_settings(void);
