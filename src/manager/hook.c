@@ -128,12 +128,13 @@ static json_t *to_json(const struct hook_run *run, const struct program_result *
 	const struct hook_result *result = &run->result;
 	const struct hook_order *order = &run->order;
 	bool exited = result->answered;
+	uint64_t hundredths = result->took_us / 10;
 	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:b, s:f, s:o, s:o, s:o, s:b}", "hook",
 			 hook_name(order->kind), "program", run->door->options->lines[order->kind],
 			 "epoch", (json_int_t)order->epoch, "time",
 			 report_wall_time(clock_wall_us(&clock_system)), "status",
 			 exited ? json_integer(program->number) : json_null(), "go",
-			 (int)result->go, "ms", (double)(result->took_us / 10) / 100.0, "words",
+			 (int)result->go, "ms", (double)hundredths / 100.0, "words",
 			 text_to_json(str_of(result->words)), "output",
 			 text_to_json(buf_str(&program->output)), "error",
 			 text_to_json(buf_str(&program->error)), "cut", (int)program->cut);

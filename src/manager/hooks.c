@@ -143,15 +143,19 @@ static struct hook_run *start(struct group *group, const struct turn_context *co
 
 static struct subject subject_of(const struct group *group, const struct rule *held)
 {
-	struct subject subject;
-	memset(&subject, 0, sizeof(subject));
-	subject.rule = held->id;
-	subject.epoch = group->record.epoch;
-	subject.candidate = group->decision.facts.candidate;
+	struct subject subject = { .rule = held->id,
+				   .epoch = group->record.epoch,
+				   .candidate = group->decision.facts.candidate };
 	for (uint32_t i = 0; i < group->record.server_count; i++) {
 		subject.answering |= observation_answers(&group->seen, i) ? 1u << i : 0;
 	}
 	return subject;
+}
+
+static bool is_same(const struct subject *a, const struct subject *b)
+{
+	return a->rule == b->rule && a->answering == b->answering && a->epoch == b->epoch &&
+	       a->candidate == b->candidate;
 }
 
 static bool is_time(const struct hooks *hooks, const struct asking *asking,
@@ -164,7 +168,7 @@ static bool is_time(const struct hooks *hooks, const struct asking *asking,
 	if (since_us < (uint64_t)AGAIN_MIN_MS * US_PER_MS) {
 		return false;
 	}
-	return asking->answer != HOOK_VETO || memcmp(now, &asking->subject, sizeof(*now)) != 0 ||
+	return asking->answer != HOOK_VETO || !is_same(now, &asking->subject) ||
 	       since_us >= (uint64_t)hooks->options->veto_again_s * US_PER_S;
 }
 

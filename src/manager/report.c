@@ -147,7 +147,7 @@ static uint64_t read_wall_time(const json_t *json)
 	bool right = digits.len == sizeof(".000Z") - 1 &&
 		     str_parse_u32(str_slice(digits, 1, 4), 0, 999, &ms) == ERR_OK;
 	time_t seconds = right ? timegm(&parts) : 0;
-	return seconds > 0 ? (uint64_t)seconds * US_PER_S + ms * US_PER_MS : 0;
+	return seconds > 0 ? (uint64_t)seconds * US_PER_S + (uint64_t)ms * US_PER_MS : 0;
 }
 
 enum err report_from_json(const json_t *json, uint64_t now_us, uint64_t wall_us, struct report *ret,
