@@ -155,6 +155,18 @@ static void fill_hooks(const struct config_values *values, struct hook_options *
 	ret->veto_again_s = values->hooks_veto_again_s;
 }
 
+static void fill_webhooks(const struct config *config, struct webhook_options *ret)
+{
+	const struct config_values *values = &config->values;
+	_Static_assert(sizeof(ret->urls) == sizeof(values->hooks_webhook), "one size");
+	memcpy(ret->urls, values->hooks_webhook, sizeof(ret->urls));
+	memcpy(ret->events, values->hooks_webhook_events, sizeof(ret->events));
+	memcpy(ret->ca_file, values->hooks_webhook_ca_file, sizeof(ret->ca_file));
+	ret->secret = config->webhook_secret;
+	ret->timeout_ms = values->hooks_webhook_timeout_ms;
+	ret->keep_s = values->hooks_webhook_keep_s;
+}
+
 static enum err start_manager(struct node *node, struct err_ctx *err)
 {
 	const struct config_values *values = &node->config->values;
@@ -187,6 +199,7 @@ static enum err start_manager(struct node *node, struct err_ctx *err)
 		.door = &node->door,
 	};
 	fill_hooks(values, &options.hooks);
+	fill_webhooks(node->config, &options.webhooks);
 	struct manager_accounts *accounts = &options.accounts;
 	accounts->manager_password = node->config->manager_password;
 	accounts->replication_password = node->config->replication_password;
@@ -214,6 +227,7 @@ static enum err start_manager(struct node *node, struct err_ctx *err)
 	secret_wipe(&options.place.password);
 	secret_wipe(&accounts->manager_password);
 	secret_wipe(&accounts->replication_password);
+	secret_wipe(&options.webhooks.secret);
 	return rc;
 }
 
@@ -311,5 +325,6 @@ enum err cmd_run(struct cli *cli, const struct args *args)
 	secret_wipe(&node.place.password);
 	secret_wipe(&config->manager_password);
 	secret_wipe(&config->replication_password);
+	secret_wipe(&config->webhook_secret);
 	return rc;
 }

@@ -457,7 +457,17 @@ enum err config_load_secrets(struct config *config, bool needed, config_warn_cb 
 		{ config->values.accounts_replication_user, "MUSTER_REPLICATION_PASSWORD",
 		  CONFIG_accounts_replication_password_file, &config->replication_password },
 	};
+	const struct secret_source webhook = { .file_key = CONFIG_hooks_webhook_secret_file,
+					       .to = &config->webhook_secret };
 	enum err rc = ERR_OK;
+	if (config->values.hooks_webhook_secret_file[0]) {
+		rc = secret_from_file(config, &webhook, warn, ctx, err);
+	}
+	if (rc == ERR_OK && config->values.hooks_webhook_secret_file[0] &&
+	    config->webhook_secret.text[0] == 0) {
+		rc = err_set(err, ERR_CONFIG, "%s: its first line is empty",
+			     config->values.hooks_webhook_secret_file);
+	}
 	for (size_t i = 0; rc == ERR_OK && i < sizeof(sources) / sizeof(sources[0]); i++) {
 		rc = load_secret(config, &sources[i], needed, warn, ctx, err);
 	}

@@ -55,6 +55,7 @@ struct config {
 	uint32_t lines[CONFIG_KEY_COUNT_]; /* where each key stands in the file; 0: default */
 	struct secret manager_password;	   /* filled by config_load_secrets() */
 	struct secret replication_password;
+	struct secret webhook_secret;
 };
 
 enum config_kind { CONFIG_TEXT, CONFIG_CHOICE, CONFIG_NUMBER };
@@ -91,7 +92,7 @@ MUST_CHECK enum err config_parse(struct str text, const char *name, struct confi
 /* What is called for each warning. */
 typedef void (*config_warn_cb)(void *ctx, const char *text);
 
-/* Fills the two passwords from $MUSTER_MANAGER_PASSWORD and $MUSTER_REPLICATION_PASSWORD, else from the
+/* Fills the secret of the webhooks from its file, and the two passwords from $MUSTER_MANAGER_PASSWORD and $MUSTER_REPLICATION_PASSWORD, else from the
  * files that are configured; warns of a file that everybody may read.
  *
  * needed: an account without any password configured is an error; otherwise `warn` is told.

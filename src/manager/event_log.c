@@ -4,10 +4,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "manager/wall_time.h"
 #include "os/thread.h"
 
 enum { EVENT_KEY_BYTES = 32, EVENT_TEXT_BYTES_MAX = 8192 };
@@ -116,21 +116,6 @@ struct event_log *event_log_free(struct event_log *events)
 	return mem_free(events);
 }
 
-static json_t *time_json(uint64_t wall_us)
-{
-	time_t seconds = (time_t)(wall_us / US_PER_S);
-	struct tm parts;
-	char day[32];
-	char text[48];
-	if (!gmtime_r(&seconds, &parts) ||
-	    strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
-		return json_null();
-	}
-	(void)snprintf(text, sizeof(text), "%s.%03uZ", day,
-		       (unsigned)(wall_us % US_PER_S / US_PER_MS));
-	return json_string(text);
-}
-
 static json_t *text_or_null(const char *text)
 {
 	return text ? json_string(text) : json_null();
@@ -139,7 +124,7 @@ static json_t *text_or_null(const char *text)
 static char *event_text(const struct event *event, uint64_t id, uint64_t wall_us)
 {
 	json_t *json = json_pack("{s:I, s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:f, s:s}", "id",
-				 (json_int_t)id, "time", time_json(wall_us), "group",
+				 (json_int_t)id, "time", wall_time_to_json(wall_us), "group",
 				 text_or_null(event->group), "server", text_or_null(event->server),
 				 "evt", event->evt, "level", log_level_name(event->level), "epoch",
 				 (json_int_t)event->epoch, "rule", (json_int_t)event->rule,
@@ -241,6 +226,14 @@ json_t *event_log_read(struct event_log *events, const char *group, uint64_t aft
 	}
 	(void)pthread_mutex_unlock(&events->mutex);
 	return list;
+}
+
+uint64_t event_log_last_id(struct event_log *events)
+{
+	(void)pthread_mutex_lock(&events->mutex);
+	uint64_t id = events->last_id;
+	(void)pthread_mutex_unlock(&events->mutex);
+	return id;
 }
 
 bool event_log_wait(struct event_log *events, uint64_t after_id, uint64_t timeout_us)

@@ -53,5 +53,8 @@ json_t *event_log_read(struct event_log *events, const char *group, uint64_t aft
 		       uint32_t limit);
 bool event_log_wait(struct event_log *events, uint64_t after_id, uint64_t timeout_us);
 
+/* Of the newest event; 0: there is none. Any thread. */
+uint64_t event_log_last_id(struct event_log *events);
+
 /* No waiter waits any longer. */
 void event_log_close(struct event_log *events);

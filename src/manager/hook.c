@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "manager/report.h"
 #include "manager/text_json.h"
+#include "manager/wall_time.h"
 #include "os/clock_system.h"
 #include "os/program.h"
 #include "os/thread.h"
@@ -132,7 +132,7 @@ static json_t *to_json(const struct hook_run *run, const struct program_result *
 	return json_pack("{s:s, s:s, s:I, s:o, s:o, s:b, s:f, s:o, s:o, s:o, s:b}", "hook",
 			 hook_name(order->kind), "program", run->door->options->lines[order->kind],
 			 "epoch", (json_int_t)order->epoch, "time",
-			 report_wall_time(clock_wall_us(&clock_system)), "status",
+			 wall_time_to_json(clock_wall_us(&clock_system)), "status",
 			 exited ? json_integer(program->number) : json_null(), "go",
 			 (int)result->go, "ms", (double)hundredths / 100.0, "words",
 			 text_to_json(str_of(result->words)), "output",

@@ -8,6 +8,7 @@
 #include "manager/group.h"
 #include "manager/record_json.h"
 #include "manager/text_json.h"
+#include "manager/wall_time.h"
 
 static json_t *server_json(const struct group *group, uint32_t server)
 {
@@ -103,7 +104,7 @@ void hook_input_fill(const struct group *group, const char *why, uint64_t wall_u
 		hook_name(order->kind), "kind", order->planned ? "switchover" : "failover", "group",
 		record->group, "policy", policy_name(record->policy), "state",
 		group_state_name(record->state), "epoch", (json_int_t)record->epoch, "ordered",
-		(int)ordered, "time", report_wall_time(wall_us), "from", name_json(order->from),
+		(int)ordered, "time", wall_time_to_json(wall_us), "from", name_json(order->from),
 		"to", name_json(order->to), "cause", text_to_json(str_of(why)), "evidence",
 		evidence_json(group), "servers", servers);
 	if (after) {

@@ -53,6 +53,7 @@ struct manager {
 	atomic_bool stopping;
 	uint64_t turned_us;
 	uint64_t flushed_us;
+	struct webhooks *webhooks; /* NULL: none is configured */
 };
 
 /* Mail that may not be lost waits for room; there is more room than senders. */
@@ -378,8 +379,13 @@ static void release(struct manager *manager)
 		}
 	}
 	manager->mail = mailbox_free(manager->mail);
+	if (manager->core.events) {
+		event_log_close(manager->core.events);
+	}
+	manager->webhooks = webhook_stop(manager->webhooks);
 	manager->core.events = event_log_free(manager->core.events);
 	manager->core.options.store = store_close(manager->core.options.store);
+	secret_wipe(&manager->core.options.webhooks.secret);
 	mem_free(manager);
 }
 
@@ -417,6 +423,9 @@ enum err manager_start(const struct manager_options *options, struct manager **r
 	manager->core.events = event_log_new(options->clock, options->log);
 	enum err rc = mailbox_new(sizeof(struct mail), MAIL_MAX, &manager->mail, err);
 	rc = rc ? rc : role_start(&manager->core, wake, manager, err);
+	rc = rc ? rc
+		: webhook_start(&options->webhooks, manager->core.events, options->clock,
+				&manager->webhooks, err);
 	rc = rc ? rc : thread_start(&manager->thread, "manager", run, manager, err);
 	if (rc != ERR_OK) {
 		manager->core.options.store = NULL; /* stays the caller's */

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "manager/hook.h"
+#include "manager/webhook.h"
 #include "proxy/route.h"
 #include "store/store_place.h"
 
@@ -52,6 +53,7 @@ struct manager_options {
 	uint32_t heartbeat_ms;	/* of the replication streams */
 	uint32_t net_timeout_s; /* of the replication streams */
 	struct hook_options hooks;
+	struct webhook_options webhooks;
 	struct store *store;	  /* the manager's from its start on: it is closed at its end */
 	struct store_place place; /* where that is */
 	const char *node;	  /* name of this manager; on a shared store different for each */

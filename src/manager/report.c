@@ -2,10 +2,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "manager/record_json.h"
+#include "manager/wall_time.h"
 
 static const char *const phase_names[PHASE_COUNT_] = { "detected", "decided", "fenced", "promoted",
 						       "routed" };
@@ -76,21 +76,6 @@ static json_t *phases_to_json(const struct report *report, uint64_t *ret_total_u
 	return phases;
 }
 
-json_t *report_wall_time(uint64_t wall_us)
-{
-	time_t seconds = (time_t)(wall_us / US_PER_S);
-	struct tm parts;
-	char day[32];
-	char text[48];
-	if (!gmtime_r(&seconds, &parts) ||
-	    strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
-		return json_null();
-	}
-	(void)snprintf(text, sizeof(text), "%s.%03uZ", day,
-		       (unsigned)(wall_us % US_PER_S / US_PER_MS));
-	return json_string(text);
-}
-
 static json_t *loss_to_json(const struct report *report)
 {
 	return json_pack("{s:b, s:o, s:s}", "possible", (int)report->loss_possible, "gtid",
@@ -107,7 +92,7 @@ json_t *report_to_json(const struct report *report)
 		(json_int_t)report->id, "kind", report->planned ? "switchover" : "failover",
 		"group", report->group, "epoch", (json_int_t)report->epoch, "from", report->from,
 		"to", report->to, "cause", report->cause, "started",
-		report_wall_time(report->started_wall_us), "done", (int)!report->open,
+		wall_time_to_json(report->started_wall_us), "done", (int)!report->open,
 		"ended_because", report->end, "phases_ms", phases, "total_ms",
 		milliseconds(total_us), "loss", loss_to_json(report), "hooks", hooks, "after_due",
 		(int)report->after_due);
@@ -136,26 +121,12 @@ static void read_phases(const json_t *json, uint64_t now_us, uint64_t wall_us,
 	}
 }
 
-/* As report_wall_time() prints it; 0 when it isn't. */
-static uint64_t read_wall_time(const json_t *json)
-{
-	const char *text = json_string_value(json);
-	struct tm parts = { 0 };
-	const char *rest = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &parts) : NULL;
-	uint32_t ms = 0;
-	struct str digits = str_of(rest);
-	bool right = digits.len == sizeof(".000Z") - 1 &&
-		     str_parse_u32(str_slice(digits, 1, 4), 0, 999, &ms) == ERR_OK;
-	time_t seconds = right ? timegm(&parts) : 0;
-	return seconds > 0 ? (uint64_t)seconds * US_PER_S + (uint64_t)ms * US_PER_MS : 0;
-}
-
 enum err report_from_json(const json_t *json, uint64_t now_us, uint64_t wall_us, struct report *ret,
 			  struct err_ctx *err)
 {
 	const char *kind = json_string_value(json_object_get(json, "kind"));
 	const json_t *loss = json_object_get(json, "loss");
-	uint64_t started_us = read_wall_time(json_object_get(json, "started"));
+	uint64_t started_us = wall_time_from_json(json_object_get(json, "started"));
 	json_int_t id = json_integer_value(json_object_get(json, "id"));
 	json_int_t epoch = json_integer_value(json_object_get(json, "epoch"));
 	if (!kind || id <= 0 || epoch < 0 || started_us == 0) {

@@ -59,6 +59,3 @@ json_t *report_to_json(const struct report *report); /* a new reference */
  * ret: zeroed. now_us, wall_us: the same moment on both clocks. Errors: ERR_PARSE. */
 MUST_CHECK enum err report_from_json(const json_t *json, uint64_t now_us, uint64_t wall_us,
 				     struct report *ret, struct err_ctx *err);
-
-/* "2026-01-31T12:00:00.000Z"; a new reference. */
-json_t *report_wall_time(uint64_t wall_us);

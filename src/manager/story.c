@@ -103,6 +103,11 @@ void story_tell_move(struct group *group, const struct turn_context *context,
 		(void)snprintf(group->gave_up, sizeof(group->gave_up), "%s%s%s", rule->why,
 			       missing[0] ? ": " : "", missing);
 		group->gave_up_version = group->record.version;
+		const char *evt = rule->to == GROUP_REFUSED   ? "failover.refused"
+				  : rule->to == GROUP_UNDOING ? "switchover.undone"
+							      : "switchover.refused";
+		group_tell(group, context, LOG_WARN, evt, group->record.primary, rule->id, 0,
+			   group->gave_up);
 	}
 }
 
