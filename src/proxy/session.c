@@ -184,6 +184,7 @@ void session_close(struct session *session)
 	list_remove(&session->login_link);
 	list_remove(&session->ready_link);
 	list_remove(&session->link);
+	worker_unwatch(worker, session->io.fd);
 	transport_close(&session->io, false);
 	names_remove(&worker->names, session->id);
 	buf_fini(&session->in);

@@ -123,6 +123,7 @@ struct upstream *upstream_close(struct upstream *upstream, bool reset)
 		/* A courtesy: the server logs no aborted connection. */
 		(void)transport_write(&upstream->io, quit, sizeof(quit), &count);
 	}
+	worker_unwatch(upstream->worker, upstream->io.fd);
 	transport_close(&upstream->io, reset);
 	buf_fini(&upstream->in);
 	buf_fini(&upstream->out);

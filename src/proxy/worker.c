@@ -98,6 +98,13 @@ enum err worker_watch(struct worker *worker, int fd, struct watch *watch)
 	return epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? ERR_IO : ERR_OK;
 }
 
+void worker_unwatch(struct worker *worker, int fd)
+{
+	if (fd >= 0) {
+		(void)epoll_ctl(worker->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+	}
+}
+
 void worker_report_trouble(struct worker *worker, uint32_t server)
 {
 	const struct proxy_options *options = &worker->shared->options;

@@ -128,4 +128,8 @@ void worker_ask_stop(struct worker *worker); /* thread-safe; then join worker->t
 
 /* Inside the thread. */
 MUST_CHECK enum err worker_watch(struct worker *worker, int fd, struct watch *watch);
+
+/* Before the descriptor is closed. Closing alone isn't enough: a child that is just being started (a hook) has a copy
+ * of it for a moment, and as long as that is open the poller goes on reporting it. -1: nothing to do. */
+void worker_unwatch(struct worker *worker, int fd);
 void worker_report_trouble(struct worker *worker, uint32_t server);
