@@ -185,6 +185,20 @@ static bool is_intersected(const struct record *record, const struct electorate 
 	return false;
 }
 
+/* Those that answer are waited for, as long as there is time. */
+static bool have_all_stopped(const struct record *record, const struct electorate *from,
+			     char *missing, size_t missing_bytes)
+{
+	uint32_t running = from->answering & ~from->silenced;
+	if (running == 0 || from->patience == ELECTION_LATE) {
+		return true;
+	}
+	char names[160];
+	list_names(record, running, names, sizeof(names));
+	(void)snprintf(missing, missing_bytes, "waiting for %s to stop", names);
+	return false;
+}
+
 /* The former primary, fenced, has every acknowledged commit by itself. */
 static bool is_complete(const struct record *record, const struct electorate *from, char *missing,
 			size_t missing_bytes)
@@ -198,17 +212,13 @@ static bool is_complete(const struct record *record, const struct electorate *fr
 		return is_everybody_there(record, silenced, missing, missing_bytes);
 	}
 	if (silenced & (1u << from->lost)) {
-		return true;
+		/* Who orders a failover wants another one, so it isn't over before another one can be had. */
+		return record->ask != ASK_FAILOVER ||
+		       have_all_stopped(record, from, missing, missing_bytes);
 	}
 	if (loss_is_allowed(record)) {
-		/* The one with the most is to be found, so those that answer are waited for. */
-		if ((from->answering & ~silenced) && from->patience != ELECTION_LATE) {
-			char names[160];
-			list_names(record, from->answering & ~silenced, names, sizeof(names));
-			(void)snprintf(missing, missing_bytes, "waiting for %s to stop", names);
-			return false;
-		}
-		return true;
+		/* The one with the most is to be found. */
+		return have_all_stopped(record, from, missing, missing_bytes);
 	}
 	if (record->acks == 0) {
 		(void)snprintf(

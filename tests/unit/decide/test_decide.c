@@ -491,6 +491,30 @@ static void test_a_live_primary_is_replaced_on_order(void **state)
 	world_fini(&world);
 }
 
+static void test_an_ordered_failover_waits_for_another_one_than_the_fenced_primary(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 3);
+	world.record.ask = ASK_FAILOVER;
+	world.no_steps = BIT(1) | BIT(2); /* the replicas take their time */
+	assert_false(world_until(&world, GROUP_OPENING, 50));
+	assert_true(world.seen.servers[0].status.read_only);
+	assert_non_null(strstr(world.decision.facts.missing, "waiting for s1, s2 to stop"));
+	world.no_steps = 0;
+	assert_true(world_until(&world, GROUP_STEADY, 50));
+	assert_int_not_equal(world.record.primary, 0);
+	/* Nobody else can be had in time: the fenced one has everything, and goes on. */
+	assert_true(world_until_healthy(&world, 200));
+	uint32_t old = world.record.primary;
+	world.record.ask = ASK_FAILOVER;
+	world.no_steps = 7 & ~BIT(old);
+	assert_true(world_until(&world, GROUP_REVOKING, 5));
+	assert_true(world_until(&world, GROUP_OPENING, 2000));
+	assert_int_equal(world.record.primary, old);
+	world_fini(&world);
+}
+
 static void test_the_policy_can_be_changed_both_ways(void **state)
 {
 	(void)state;
@@ -742,6 +766,8 @@ int main(void)
 		cmocka_unit_test(test_nothing_opens_while_a_path_to_the_old_primary_is_open),
 		cmocka_unit_test(test_replicas_that_contradict_each_other_stop_the_failover),
 		cmocka_unit_test(test_a_live_primary_is_replaced_on_order),
+		cmocka_unit_test(
+			test_an_ordered_failover_waits_for_another_one_than_the_fenced_primary),
 		cmocka_unit_test(test_the_policy_can_be_changed_both_ways),
 		cmocka_unit_test(test_drift_is_mended),
 		cmocka_unit_test(test_a_manager_that_paused_believes_nothing_old),
