@@ -30,6 +30,7 @@ struct event_log {
 	uint64_t flushing_id; /* all up to it are in the commit that is under way */
 	char removed_keys[EVENT_FLUSH_MAX][EVENT_KEY_BYTES];
 	bool leads;
+	uint64_t led_after_id; /* the newest when it began to lead */
 	bool closed;
 };
 
@@ -95,6 +96,9 @@ enum err event_log_load(struct event_log *events, struct store *store, struct er
 void event_log_lead(struct event_log *events, bool leads)
 {
 	(void)pthread_mutex_lock(&events->mutex);
+	if (leads && !events->leads) {
+		events->led_after_id = events->last_id;
+	}
 	events->leads = leads;
 	for (; !leads && events->last_id > events->stored_id; events->last_id--) {
 		struct kept *slot = slot_of(events, events->last_id);
@@ -228,12 +232,13 @@ json_t *event_log_read(struct event_log *events, const char *group, uint64_t aft
 	return list;
 }
 
-uint64_t event_log_last_id(struct event_log *events)
+bool event_log_leads(struct event_log *events, uint64_t *ret_after_id)
 {
 	(void)pthread_mutex_lock(&events->mutex);
-	uint64_t id = events->last_id;
+	bool leads = events->leads;
+	*ret_after_id = leads ? events->led_after_id : events->last_id;
 	(void)pthread_mutex_unlock(&events->mutex);
-	return id;
+	return leads;
 }
 
 bool event_log_wait(struct event_log *events, uint64_t after_id, uint64_t timeout_us)

@@ -53,8 +53,9 @@ json_t *event_log_read(struct event_log *events, const char *group, uint64_t aft
 		       uint32_t limit);
 bool event_log_wait(struct event_log *events, uint64_t after_id, uint64_t timeout_us);
 
-/* Of the newest event; 0: there is none. Any thread. */
-uint64_t event_log_last_id(struct event_log *events);
+/* From which event on this manager tells the story itself: all after *ret_after_id. false while it follows; then the
+ * newest event is *ret_after_id. Any thread. */
+bool event_log_leads(struct event_log *events, uint64_t *ret_after_id);
 
 /* No waiter waits any longer. */
 void event_log_close(struct event_log *events);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -18,6 +19,8 @@ enum { WORDS_MAX = 32, VARIABLES_MAX = 10, VARIABLE_BYTES_MAX = 128 };
 struct hook_run {
 	struct thread thread;
 	const struct hook_door *door;
+	uint64_t serial;
+	int stop_fd; /* readable: the program is killed */
 	struct hook_order order;
 	struct hook_result result;
 };
@@ -161,7 +164,7 @@ static void run_program(void *ctx)
 		.output_bytes_max = HOOK_OUTPUT_BYTES_MAX,
 		.deadline_us =
 			begun_us + (uint64_t)options->timeout_ms[run->order.kind] * US_PER_MS,
-		.stop_fd = run->door->stop_fd,
+		.stop_fd = run->stop_fd,
 	};
 	rc = rc ? rc : program_run(&asked, &program, &err);
 	run->result.took_us = clock_monotonic_us(&clock_system) - begun_us;
@@ -174,7 +177,7 @@ static void run_program(void *ctx)
 	run->result.json = to_json(run, &program);
 	program_result_fini(&program);
 	mem_free(input);
-	run->door->on_end(run->door->ctx, run);
+	run->door->on_end(run->door->ctx, run->serial);
 }
 
 enum err hook_start(const struct hook_door *door, const struct hook_order *order,
@@ -183,6 +186,8 @@ enum err hook_start(const struct hook_door *door, const struct hook_order *order
 	struct hook_run *run = mem_need(sizeof(*run));
 	run->door = door;
 	run->order = *order;
+	run->serial = ++*door->serials;
+	run->stop_fd = eventfd(0, EFD_CLOEXEC);
 	enum err rc = thread_start(&run->thread, "hook", run_program, run, err);
 	if (rc != ERR_OK) {
 		(void)hook_free(run);
@@ -197,6 +202,11 @@ const struct hook_order *hook_order_of(const struct hook_run *run)
 	return &run->order;
 }
 
+uint64_t hook_serial_of(const struct hook_run *run)
+{
+	return run ? run->serial : 0;
+}
+
 const struct hook_result *hook_result_of(const struct hook_run *run)
 {
 	return &run->result;
@@ -205,7 +215,13 @@ const struct hook_result *hook_result_of(const struct hook_run *run)
 struct hook_run *hook_free(struct hook_run *run)
 {
 	if (run) {
+		if (run->stop_fd >= 0) {
+			(void)eventfd_write(run->stop_fd, 1);
+		}
 		thread_join(&run->thread);
+		if (run->stop_fd >= 0) {
+			(void)close(run->stop_fd);
+		}
 		json_decref(run->order.input);
 		json_decref(run->result.json);
 	}

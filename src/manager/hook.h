@@ -44,9 +44,10 @@ MUST_CHECK enum err hook_check(const struct hook_options *options, struct err_ct
 /* What the manager gives to every run. */
 struct hook_door {
 	const struct hook_options *options;
-	int stop_fd; /* readable once the manager ends */
-	/* Called in the run's thread when the program has ended; the run is then to be freed by its owner. */
-	void (*on_end)(void *ctx, struct hook_run *run);
+	uint64_t *serials; /* the number of the newest run; owner's thread only */
+	/* Called in the run's thread when the program has ended. The owner, who may have freed it meanwhile, knows it
+	 * by its number. */
+	void (*on_end)(void *ctx, uint64_t serial);
 	void *ctx;
 };
 
@@ -75,9 +76,13 @@ struct hook_result {
 MUST_CHECK enum err hook_start(const struct hook_door *door, const struct hook_order *order,
 			       struct hook_run **ret, struct err_ctx *err);
 
-/* Only of a run that has ended (on_end was called), or while it is waited for by hook_free(). */
 const struct hook_order *hook_order_of(const struct hook_run *run);
+
+/* Only of a run that has ended: on_end was called. */
 const struct hook_result *hook_result_of(const struct hook_run *run);
 
-/* Waits for the end, and releases. Takes NULL, returns NULL. */
+/* Tells runs from one another: never used twice. 0 for NULL. */
+uint64_t hook_serial_of(const struct hook_run *run);
+
+/* Kills the program if it still runs, and releases. Takes NULL, returns NULL. */
 struct hook_run *hook_free(struct hook_run *run);

@@ -81,6 +81,15 @@ struct hooks *hooks_free(struct hooks *hooks)
 	return mem_free(hooks);
 }
 
+void hooks_begin_anew(struct group *group)
+{
+	if (group->hooks) {
+		const struct hook_options *options = group->hooks->options;
+		(void)hooks_free(group->hooks);
+		group->hooks = hooks_new(options);
+	}
+}
+
 /* ---------------------------------------------------------------- what the decision sees */
 
 static bool is_planned(const struct group *group)
@@ -285,12 +294,17 @@ void hooks_turn(struct group *group, const struct turn_context *context)
 
 /* ---------------------------------------------------------------- answers */
 
-bool hooks_own(const struct group *group, const struct hook_run *run)
+/* NULL when it is none of the group's. */
+static struct hook_run *find_run(const struct hooks *hooks, uint64_t serial)
 {
-	const struct hooks *hooks = group->hooks;
-	return hooks &&
-	       (run == hooks->failover.run || run == hooks->switchover.run ||
-		run == hooks->told.run || run == hooks->before.run || run == hooks->after.run);
+	struct hook_run *const runs[] = { hooks->failover.run, hooks->switchover.run,
+					  hooks->told.run, hooks->before.run, hooks->after.run };
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		if (runs[i] && hook_serial_of(runs[i]) == serial) {
+			return runs[i];
+		}
+	}
+	return NULL;
 }
 
 static void tell(struct group *group, const struct turn_context *context,
@@ -394,9 +408,13 @@ static void end_telling(struct group *group, const struct turn_context *context,
 	}
 }
 
-void hooks_take(struct group *group, const struct turn_context *context, struct hook_run *run)
+bool hooks_take(struct group *group, const struct turn_context *context, uint64_t serial)
 {
 	struct hooks *hooks = group->hooks;
+	struct hook_run *run = hooks ? find_run(hooks, serial) : NULL;
+	if (!run) {
+		return false;
+	}
 	const struct hook_order *order = hook_order_of(run);
 	const struct hook_result *result = hook_result_of(run);
 	tell(group, context, run);
@@ -417,4 +435,5 @@ void hooks_take(struct group *group, const struct turn_context *context, struct 
 		end_telling(group, context, &hooks->after);
 	}
 	(void)hook_free(run);
+	return true;
 }

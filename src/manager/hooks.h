@@ -14,7 +14,7 @@ struct turn_context;
 /* NULL when no program is configured: all else takes that. */
 struct hooks *hooks_new(const struct hook_options *options);
 
-/* Waits for the programs that run: hook_door.stop_fd ends them. Takes NULL, returns NULL. */
+/* Kills the programs that run. Takes NULL, returns NULL. */
 struct hooks *hooks_free(struct hooks *hooks);
 
 /* Puts the answers into the observation, before it is decided upon. */
@@ -23,8 +23,8 @@ void hooks_see(struct group *group, const struct turn_context *context);
 /* Starts what is to be asked or told after a decision that is stored. */
 void hooks_turn(struct group *group, const struct turn_context *context);
 
-/* Whether `run` is one of the group's. */
-bool hooks_own(const struct group *group, const struct hook_run *run);
+/* Kills the programs that run and forgets all answers: this manager leads no longer, or begins to. */
+void hooks_begin_anew(struct group *group);
 
-/* Takes the answer of a run that has ended, tells it, and frees the run. */
-void hooks_take(struct group *group, const struct turn_context *context, struct hook_run *run);
+/* Takes the answer of a run that has ended, and tells it; false when it is none of this group. */
+bool hooks_take(struct group *group, const struct turn_context *context, uint64_t serial);

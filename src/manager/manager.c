@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +41,7 @@ struct mail {
 	struct peer *peer; /* referenced */
 	void *body;
 	const struct call_row *row;
+	uint64_t serial;	   /* MAIL_HOOK */
 	char host[HOST_BYTES_MAX]; /* MAIL_TROUBLE */
 };
 
@@ -53,6 +53,7 @@ struct manager {
 	atomic_bool stopping;
 	uint64_t turned_us;
 	uint64_t flushed_us;
+	uint64_t hook_serials;
 	struct webhooks *webhooks; /* NULL: none is configured */
 };
 
@@ -93,10 +94,9 @@ static void on_accounts(void *ctx, struct peer *peer, struct accounts *accounts)
 	post(ctx, &mail);
 }
 
-/* The run stays its group's. */
-static void on_hook(void *ctx, struct hook_run *run)
+static void on_hook(void *ctx, uint64_t serial)
 {
-	const struct mail mail = { .kind = MAIL_HOOK, .body = run };
+	const struct mail mail = { .kind = MAIL_HOOK, .serial = serial };
 	post(ctx, &mail);
 }
 
@@ -206,13 +206,11 @@ static void run_call(struct manager *manager, struct call *call, const struct ca
 	}
 }
 
-static void take_hook(struct manager *manager, struct hook_run *run)
+static void take_hook(struct manager *manager, uint64_t serial)
 {
+	struct turn_context context = call_context(&manager->core);
 	LIST_EACH (&manager->core.groups, at) {
-		struct group *group = LIST_ENTRY(at, struct group, list);
-		if (hooks_own(group, run)) {
-			struct turn_context context = call_context(&manager->core);
-			hooks_take(group, &context, run);
+		if (hooks_take(LIST_ENTRY(at, struct group, list), &context, serial)) {
 			return;
 		}
 	}
@@ -248,7 +246,7 @@ static void take_mail(struct manager *manager, struct mail *mail)
 		take_accounts(manager, group, mail->body);
 		break;
 	case MAIL_HOOK:
-		take_hook(manager, mail->body);
+		take_hook(manager, mail->serial);
 		break;
 	case MAIL_CALL:
 		run_call(manager, mail->body, mail->row);
@@ -365,9 +363,6 @@ static void release(struct manager *manager)
 	LIST_EACH (&manager->core.groups, at) {
 		(void)group_free(LIST_ENTRY(at, struct group, list));
 	}
-	if (manager->core.hooks.stop_fd >= 0) {
-		(void)close(manager->core.hooks.stop_fd);
-	}
 	struct mail mail;
 	while (manager->mail && mailbox_receive(manager->mail, &mail)) {
 		if (mail.kind == MAIL_CALL) {
@@ -416,7 +411,7 @@ enum err manager_start(const struct manager_options *options, struct manager **r
 		.ctx = manager,
 	};
 	manager->core.hooks = (struct hook_door){ .options = &manager->core.options.hooks,
-						  .stop_fd = eventfd(0, EFD_CLOEXEC),
+						  .serials = &manager->hook_serials,
 						  .on_end = on_hook,
 						  .ctx = manager };
 	manager->permit = (struct conn_permit){ .holds = may_act, .ctx = manager };
@@ -448,9 +443,6 @@ struct manager *manager_stop(struct manager *manager)
 	const struct mail mail = { .kind = MAIL_WAKE };
 	post(manager, &mail);
 	thread_join(&manager->thread);
-	if (manager->core.hooks.stop_fd >= 0) {
-		(void)eventfd_write(manager->core.hooks.stop_fd, 1);
-	}
 	release(manager);
 	return NULL;
 }

@@ -134,7 +134,9 @@ static void step_down(struct manager_core *core)
 	atomic_store(&role->stale, true);
 	event_log_lead(core->events, false);
 	LIST_EACH (&core->groups, at) {
-		rejoin_stop(LIST_ENTRY(at, struct group, list));
+		struct group *group = LIST_ENTRY(at, struct group, list);
+		rejoin_stop(group);
+		hooks_begin_anew(group);
 	}
 	records_dismiss(core, ERR_UNREACHABLE,
 			"this manager leads no longer; what was begun goes on: see the status");

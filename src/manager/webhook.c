@@ -300,17 +300,29 @@ static void take_events(struct receiver *to, const json_t *events)
 	}
 }
 
+/* Of several managers on one store only the one that leads tells; the others' log comes from the store. */
+static void skip_what_others_tell(struct receiver *to)
+{
+	uint64_t after_id = 0;
+	bool leads = event_log_leads(to->all->events, &after_id);
+	if (!leads || to->seen_id < after_id) {
+		to->seen_id = after_id;
+	}
+}
+
 static void run(void *ctx)
 {
 	struct receiver *to = ctx;
 	struct webhooks *all = to->all;
 	set_options(to);
 	while (!atomic_load(&all->stopping)) {
+		skip_what_others_tell(to);
 		/* A closed log makes this return at once, and then the end is near. */
 		if (!event_log_wait(all->events, to->seen_id, (uint64_t)IDLE_MS * US_PER_MS)) {
 			(void)wait_ms(all, 1);
 			continue;
 		}
+		skip_what_others_tell(to);
 		json_t *events = event_log_read(all->events, NULL, to->seen_id, BATCH);
 		take_events(to, events);
 		json_decref(events);
@@ -338,13 +350,15 @@ enum err webhook_start(const struct webhook_options *options, struct event_log *
 	check(pthread_cond_init(&all->ending, &attributes) == 0);
 	(void)pthread_condattr_destroy(&attributes);
 	size_t count = 0;
+	uint64_t after_id = 0;
 	enum err rc = webhook_check(options, err);
 	rc = rc ? rc : read_urls(options, all->receivers, &count, err);
 	for (size_t i = 0; i < count && rc == ERR_OK; i++) {
 		struct receiver *to = &all->receivers[i];
 		all->count = i + 1;
 		to->all = all;
-		to->seen_id = event_log_last_id(events);
+		(void)event_log_leads(events, &after_id);
+		to->seen_id = after_id;
 		to->curl = curl_easy_init();
 		check(to->curl);
 		rc = thread_start(&to->thread, "webhook", run, to, err);

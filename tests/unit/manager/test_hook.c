@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,9 +14,9 @@
 #include "manager/hook.h"
 #include "os/mailbox.h"
 
-static void on_end(void *ctx, struct hook_run *run)
+static void on_end(void *ctx, uint64_t serial)
 {
-	assert_int_equal(mailbox_post(ctx, &run), ERR_OK);
+	assert_int_equal(mailbox_post(ctx, &serial), ERR_OK);
 }
 
 /* A script in a file of its own, since there is no shell in between. */
@@ -42,25 +41,33 @@ static void write_script(struct script *script, const char *text)
 	}
 }
 
-static struct hook_run *run(const struct hook_options *options, int stop_fd, enum hook_kind kind)
+static struct hook_run *start(const struct hook_options *options, struct mailbox *mail,
+			      enum hook_kind kind)
 {
 	static struct hook_door door;
-	struct mailbox *mail = NULL;
+	static uint64_t serials;
 	struct hook_run *started = NULL;
-	struct hook_run *ended = NULL;
 	struct hook_order order = {
 		.kind = kind, .epoch = 7, .group = "shop", .from = "db1", .planned = true
 	};
-	assert_int_equal(mailbox_new(sizeof(started), 4, &mail, NULL), ERR_OK);
 	door = (struct hook_door){
-		.options = options, .stop_fd = stop_fd, .on_end = on_end, .ctx = mail
+		.options = options, .serials = &serials, .on_end = on_end, .ctx = mail
 	};
 	order.input = json_pack("{s:s}", "group", "shop");
 	assert_int_equal(hook_start(&door, &order, &started, NULL), ERR_OK);
-	assert_true(mailbox_wait(mail, UINT64_MAX, (void *)&ended));
-	assert_ptr_equal(started, ended);
+	return started;
+}
+
+static struct hook_run *run(const struct hook_options *options, enum hook_kind kind)
+{
+	struct mailbox *mail = NULL;
+	uint64_t serial = 0;
+	assert_int_equal(mailbox_new(sizeof(serial), 4, &mail, NULL), ERR_OK);
+	struct hook_run *started = start(options, mail, kind);
+	assert_true(mailbox_wait(mail, UINT64_MAX, &serial));
+	assert_int_equal(hook_serial_of(started), serial);
 	mailbox_free(mail);
-	return ended;
+	return started;
 }
 
 static void test_a_program_is_given_all_and_answers(void **state)
@@ -74,7 +81,7 @@ static void test_a_program_is_given_all_and_answers(void **state)
 		"echo \"$more ${MUSTER_MANAGER_PASSWORD:-none}\" >&2\nexit 0\n");
 	(void)setenv("MUSTER_MANAGER_PASSWORD", "secret", 1);
 	assert_int_equal(hook_check(&script.options, NULL), ERR_OK);
-	struct hook_run *one = run(&script.options, -1, HOOK_VETO_KIND);
+	struct hook_run *one = run(&script.options, HOOK_VETO_KIND);
 	const struct hook_result *result = hook_result_of(one);
 	assert_true(result->answered && result->go);
 	assert_string_equal(result->words, "word two veto switchover shop 7 db1 nobody");
@@ -103,7 +110,7 @@ static void test_every_end_has_words(void **state)
 		write_script(&script, rows[i].text);
 		script.options.timeout_ms[HOOK_AFTER_KIND] =
 			strstr(rows[i].text, "sleep") ? 200 : 20000;
-		struct hook_run *one = run(&script.options, -1, HOOK_AFTER_KIND);
+		struct hook_run *one = run(&script.options, HOOK_AFTER_KIND);
 		const struct hook_result *result = hook_result_of(one);
 		assert_int_equal(result->answered, rows[i].answered);
 		assert_false(result->go);
@@ -113,16 +120,20 @@ static void test_every_end_has_words(void **state)
 	}
 }
 
-static void test_the_end_of_the_manager_ends_it(void **state)
+static void test_one_that_is_freed_is_killed(void **state)
 {
 	(void)state;
 	struct script script;
-	int stop = eventfd(1, EFD_CLOEXEC);
+	struct mailbox *mail = NULL;
+	uint64_t serial = 0;
 	write_script(&script, "#!/bin/sh\nexec sleep 60\n");
-	struct hook_run *one = run(&script.options, stop, HOOK_BEFORE_KIND);
-	assert_false(hook_result_of(one)->answered);
+	assert_int_equal(mailbox_new(sizeof(serial), 4, &mail, NULL), ERR_OK);
+	struct hook_run *one = start(&script.options, mail, HOOK_BEFORE_KIND);
+	uint64_t expected = hook_serial_of(one);
 	(void)hook_free(one);
-	(void)close(stop);
+	assert_true(mailbox_receive(mail, &serial));
+	assert_int_equal(serial, expected);
+	mailbox_free(mail);
 	(void)unlink(script.path);
 }
 
@@ -154,7 +165,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_program_is_given_all_and_answers),
 		cmocka_unit_test(test_every_end_has_words),
-		cmocka_unit_test(test_the_end_of_the_manager_ends_it),
+		cmocka_unit_test(test_one_that_is_freed_is_killed),
 		cmocka_unit_test(test_what_cannot_be_started_is_found_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
