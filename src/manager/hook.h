@@ -76,6 +76,7 @@ struct hook_result {
 MUST_CHECK enum err hook_start(const struct hook_door *door, const struct hook_order *order,
 			       struct hook_run **ret, struct err_ctx *err);
 
+/* What it was asked or told. */
 const struct hook_order *hook_order_of(const struct hook_run *run);
 
 /* Only of a run that has ended: on_end was called. */
