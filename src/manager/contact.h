@@ -13,6 +13,7 @@ struct contact {
 	struct server_side_door side_door;
 };
 
+/* options: copied; what it points at is borrowed. `fini` ends nothing that was opened. */
 void contact_init(struct contact *contact, const struct conn_options *options);
 void contact_fini(struct contact *contact);
 

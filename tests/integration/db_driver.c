@@ -11,8 +11,10 @@
 
 #include "base/mem.h"
 #include "db/conn.h"
+#include "db/heartbeat.h"
 #include "db/rewind.h"
 #include "db/server.h"
+#include "db/write_diagnose.h"
 #include "db/tail.h"
 #include "os/clock_system.h"
 
@@ -96,6 +98,69 @@ static enum err do_query(struct driver *d)
 		(void)json_array_append_new(list, row);
 	}
 	put(d, "rows", list);
+	return rc;
+}
+
+static enum err do_heartbeat_create(struct driver *d)
+{
+	return heartbeat_create(d->conn, d->words[1], number(d->words[2]), deadline(d), &d->err);
+}
+
+/* GROUP EPOCH: sends the write, and waits for its end as long as the deadline is. */
+static enum err do_heartbeat_write(struct driver *d)
+{
+	static const char *const ends[] = { [HEARTBEAT_WRITTEN] = "written",
+					    [HEARTBEAT_READ_ONLY] = "read-only",
+					    [HEARTBEAT_OUTDATED] = "outdated",
+					    [HEARTBEAT_MISSING] = "missing" };
+	enum heartbeat_end end = HEARTBEAT_MISSING;
+	struct heartbeat row = { .found = false };
+	bool done = false;
+	uint32_t epoch = number(d->words[2]);
+	enum err rc = heartbeat_prepare(d->conn, deadline(d), &d->err);
+	rc = rc ? rc : heartbeat_begin(d->conn, d->words[1], epoch, &d->err);
+	rc = rc ? rc : conn_wait(d->conn, deadline(d), &done, &d->err);
+	if (rc == ERR_OK && !done) {
+		conn_give_up(d->conn);
+		return err_set(&d->err, ERR_DEADLINE, "not written in time");
+	}
+	if (rc != ERR_OK && heartbeat_is_missing(d->err.server_errno)) {
+		put(d, "end", json_string("missing"));
+		return ERR_OK;
+	}
+	rc = rc ? rc
+		: heartbeat_finish(d->conn, d->words[1], epoch, deadline(d), &end, &row, &d->err);
+	put(d, "end", json_string(ends[end]));
+	put(d, "written_us", json_integer((json_int_t)row.written_us));
+	return rc;
+}
+
+static enum err do_heartbeat_read(struct driver *d)
+{
+	struct heartbeat row = { .found = false };
+	enum err rc = heartbeat_read(d->conn, d->words[1], deadline(d), &row, &d->err);
+	put(d, "found", json_boolean(row.found));
+	put(d, "epoch", json_integer((json_int_t)row.epoch));
+	put(d, "written_us", json_integer((json_int_t)row.written_us));
+	return rc;
+}
+
+/* THREAD: why its statement is not through. */
+static enum err do_diagnose(struct driver *d)
+{
+	struct write_diagnosis found = { .trouble = WRITE_THROUGH };
+	enum err rc = write_diagnose(d->conn, number(d->words[1]), deadline(d), &found, &d->err);
+	put(d, "trouble", json_integer(found.trouble));
+	put(d, "words", json_string(found.words));
+	return rc;
+}
+
+static enum err do_side_door(struct driver *d)
+{
+	struct server_side_door door = { .port = 0 };
+	enum err rc = server_find_side_door(d->conn, deadline(d), &door, &d->err);
+	put(d, "host", json_string(door.host));
+	put(d, "port", json_integer(door.port));
 	return rc;
 }
 
@@ -471,6 +536,11 @@ static const struct {
 	{ "status", do_status, true },
 	{ "probe", do_probe, true },
 	{ "read_only", do_read_only, true },
+	{ "heartbeat_create", do_heartbeat_create, true },
+	{ "heartbeat_write", do_heartbeat_write, true },
+	{ "heartbeat_read", do_heartbeat_read, true },
+	{ "diagnose", do_diagnose, true },
+	{ "side_door", do_side_door, true },
 	{ "fence", do_fence, true },
 	{ "kill_sessions", do_kill_sessions, true },
 	{ "semisync", do_semisync, true },

@@ -60,6 +60,26 @@ static void test_replicas_serve_reads_while_they_keep_up(void **state)
 	record_fini(&record);
 }
 
+static void test_the_lag_from_end_to_end_counts_where_it_is_known(void **state)
+{
+	(void)state;
+	struct record record;
+	struct observation seen;
+	struct route route;
+	fill(&record, &seen);
+	/* Its own word: none. What it shows is old all the same. */
+	seen.servers[1].lag_known = true;
+	seen.servers[1].lag_us = 10000001;
+	/* Its own word is that of a slow clock. */
+	seen.servers[2].status.replica.lag_s = 3600;
+	seen.servers[2].lag_known = true;
+	seen.servers[2].lag_us = 1000;
+	publish_route(&record, &seen, &options, &route);
+	assert_false(route.servers[1].serves_reads);
+	assert_true(route.servers[2].serves_reads);
+	record_fini(&record);
+}
+
 static void test_writes_are_open_in_the_steady_state_only(void **state)
 {
 	(void)state;
@@ -96,6 +116,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replicas_serve_reads_while_they_keep_up),
+		cmocka_unit_test(test_the_lag_from_end_to_end_counts_where_it_is_known),
 		cmocka_unit_test(test_writes_are_open_in_the_steady_state_only),
 		cmocka_unit_test(test_only_differences_are_told),
 	};
