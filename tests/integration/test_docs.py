@@ -123,3 +123,14 @@ def test_every_decision_is_in_the_index():
     for page in folder.glob("0*.md"):
         title = page.read_text().splitlines()[0].removeprefix("# ")
         assert f"[{page.stem[:4]}]({page.name}) | {title} |" in index, page.name
+
+
+def test_every_verdict_is_explained():
+    rows = re.findall(
+        r"\{ (3\d{3}),.*?VERDICT_(\w+), +TREAT_\w+, +\"(.*?)\"",
+        (ROOT / "src" / "decide" / "verdict.c").read_text(),
+    )
+    page = (ROOT / "docs" / "evidence.md").read_text()
+    table = page.split("<!-- verdicts: begin -->")[1].split("<!-- verdicts: end -->")[0]
+    listed = re.findall(r"^\| (\d+) \|.*\| (.*?) \|$", table, re.MULTILINE)
+    assert rows and [(number, text) for number, _, text in rows] == listed
