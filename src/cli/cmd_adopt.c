@@ -23,7 +23,8 @@ static void print_plan(struct cli *cli, const json_t *plan)
 	static const struct table_column columns[] = {
 		{ "name", "SERVER", TABLE_TEXT, 0 },	 { "host", "HOST", TABLE_TEXT, 0 },
 		{ "port", "PORT", TABLE_NUMBER, 0 },	 { "role", "ROLE", TABLE_TEXT, 1 },
-		{ "version", "VERSION", TABLE_TEXT, 2 }, { "problem", "PROBLEM", TABLE_TEXT, 3 },
+		{ "below", "BELOW", TABLE_TEXT, 1 },	 { "version", "VERSION", TABLE_TEXT, 2 },
+		{ "problem", "PROBLEM", TABLE_TEXT, 3 },
 	};
 	const struct table_style style = { cli->term, cli->no_header, cli->wide };
 	const json_t *changes = json_object_get(plan, "changes");

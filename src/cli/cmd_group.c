@@ -21,6 +21,10 @@ const struct option_row options_group_create[] = {
 };
 
 const struct option_row options_group_add[] = {
+	{ .name = "below",
+	  .kind = OPTION_TEXT,
+	  .value = "SERVER",
+	  .help = "Replicate from this server of the group and not from the primary." },
 	{ .name = "dc",
 	  .kind = OPTION_TEXT,
 	  .value = "NAME",
@@ -32,12 +36,16 @@ const struct option_row options_group_add[] = {
 static enum err add_settings(struct cli *cli, const struct args *args, json_t *servers)
 {
 	const char *dc = args_text(args, "dc");
+	const char *below = args_text(args, "below");
 	size_t i;
 	json_t *server;
 	json_array_foreach(servers, i, server)
 	{
 		if (dc && json_object_set_new(server, "dc", json_string(dc)) != 0) {
 			return err_set(&cli->err, ERR_USAGE, "--dc: no valid UTF-8");
+		}
+		if (below && json_object_set_new(server, "below", json_string(below)) != 0) {
+			return err_set(&cli->err, ERR_USAGE, "--below: no valid UTF-8");
 		}
 	}
 	return ERR_OK;
@@ -180,6 +188,8 @@ static void print_group(struct cli *cli, const json_t *group)
 		{ "port", "PORT", TABLE_NUMBER, 0 },
 		{ "weight", "WEIGHT", TABLE_NUMBER, 1 },
 		{ "never_promote", "NEVER PROMOTE", TABLE_TEXT, 1 },
+		{ "below", "BELOW", TABLE_TEXT, 2 },
+		{ "dc", "DC", TABLE_TEXT, 3 },
 	};
 	const struct table_style style = { cli->term, cli->no_header, cli->wide };
 	buf_printf(&cli->out, "group %s: policy %s, epoch %" JSON_INTEGER_FORMAT "\n",

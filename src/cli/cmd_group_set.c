@@ -36,7 +36,12 @@ const struct option_row options_group_set[] = {
 	{ .name = "server",
 	  .kind = OPTION_TEXT,
 	  .value = "SERVER",
-	  .help = "The server that --dc and --downtime are about." },
+	  .help = "The server that --below, --dc and --downtime are about." },
+	{ .name = "below",
+	  .kind = OPTION_TEXT,
+	  .value = "PARENT",
+	  .help = "The server replicates from PARENT; 'primary': from the primary, whoever that "
+		  "is." },
 	{ .name = "dc",
 	  .kind = OPTION_TEXT,
 	  .value = "NAME",
@@ -111,12 +116,13 @@ static enum err add_server(struct cli *cli, const struct args *args, json_t *ser
 	const char *name = args_text(args, "server");
 	const char *dc = args_text(args, "dc");
 	const char *downtime = args_text(args, "downtime");
+	const char *below = args_text(args, "below");
 	const char *why = args_word(args, 1);
 	uint32_t downtime_s = 0;
-	if ((name != NULL) != (dc || downtime)) {
+	if ((name != NULL) != (below || dc || downtime)) {
 		return err_set(&cli->err, ERR_USAGE,
-			       name ? "--server: with --dc or --downtime"
-				    : "--dc and --downtime need --server SERVER");
+			       name ? "--server: with --below, --dc or --downtime"
+				    : "--below, --dc and --downtime need --server SERVER");
 	}
 	if (why && !downtime) {
 		return err_set(&cli->err, ERR_USAGE, "'%s': a reason goes with --downtime", why);
@@ -132,6 +138,13 @@ static enum err add_server(struct cli *cli, const struct args *args, json_t *ser
 		json_pack("{s:s, s:s*, s:s*}", "name", name, "dc", dc, "downtime_why", why);
 	if (!server || json_array_append_new(servers, server) != 0) {
 		return err_set(&cli->err, ERR_USAGE, "--server: no valid UTF-8");
+	}
+	if (below) {
+		bool primary = strcmp(below, "primary") == 0;
+		json_t *parent = primary ? json_null() : json_string(below);
+		if (json_object_set_new(server, "below", parent) != 0) {
+			return err_set(&cli->err, ERR_USAGE, "--below: no valid UTF-8");
+		}
 	}
 	if (downtime) {
 		check(json_object_set_new(server, "downtime_s", json_integer(downtime_s)) == 0);

@@ -179,6 +179,7 @@ static enum err start_manager(struct node *node, struct err_ctx *err)
 		.write_stall_ms = values->manager_write_stall_ms,
 		.step_timeout_ms = values->manager_step_timeout_ms,
 		.failover_cooldown_s = values->manager_failover_cooldown_s,
+		.parent_return_s = values->manager_parent_return_s,
 		.feed_ms = values->manager_feed_ms,
 		.failover_max = values->manager_failover_max,
 		.failover_window_s = values->manager_failover_window_s,

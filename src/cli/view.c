@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include <string.h>
+
 #include "cli/request.h"
 #include "cli/table.h"
 
@@ -11,6 +13,7 @@ static const struct table_column server_columns[] = {
 	{ "address", "ADDRESS", TABLE_TEXT, 4 },
 	{ "role", "ROLE", TABLE_TEXT, 0 },
 	{ "state", "STATE", TABLE_TEXT, 1 },
+	{ "parent", "PARENT", TABLE_TEXT, 3 },
 	{ "lag_s", "LAG S", TABLE_NUMBER, 2 },
 	{ "behind", "BEHIND", TABLE_NUMBER, 3 },
 	{ "acknowledges", "ACKS", TABLE_TEXT, 4 },
@@ -188,15 +191,39 @@ static void add_manager(struct cli *cli, const json_t *manager)
 	}
 }
 
+enum { SERVER_COLUMNS = sizeof(server_columns) / sizeof(server_columns[0]) };
+
+/* Where every replica follows the primary itself, a column that says so is in the way. */
+static size_t choose_columns(const json_t *status, struct table_column *ret)
+{
+	const char *primary = request_text(status, "primary");
+	bool flat = true;
+	size_t index;
+	json_t *server;
+	json_array_foreach(json_object_get(status, "servers"), index, server)
+	{
+		const char *parent = request_text(server, "parent");
+		flat = flat && (!parent[0] || strcmp(parent, primary) == 0);
+	}
+	size_t count = 0;
+	for (size_t i = 0; i < SERVER_COLUMNS; i++) {
+		if (!flat || strcmp(server_columns[i].field, "parent") != 0) {
+			ret[count++] = server_columns[i];
+		}
+	}
+	return count;
+}
+
 void view_status(struct cli *cli, const json_t *status)
 {
+	struct table_column columns[SERVER_COLUMNS];
+	size_t column_count = choose_columns(status, columns);
 	const struct table_style style = { cli->term, cli->no_header, cli->wide };
 	json_t *rows = rows_with_addresses(json_object_get(status, "servers"));
 	const json_t *last = json_object_get(status, "last_failover");
 	add_group_line(cli, status);
 	add_verdicts(&cli->out, json_object_get(status, "servers"));
-	table_print(&style, server_columns, sizeof(server_columns) / sizeof(server_columns[0]),
-		    rows, &cli->out);
+	table_print(&style, columns, column_count, rows, &cli->out);
 	json_decref(rows);
 	add_extra(cli, json_object_get(status, "servers"));
 	add_readiness(cli, json_object_get(status, "readiness"));

@@ -5,6 +5,7 @@
 #include "decide/bound.h"
 #include "decide/health.h"
 #include "decide/promise.h"
+#include "decide/tree.h"
 #include "decide/verdict.h"
 
 static bool is_done(const struct observation *seen, uint32_t server, enum step step)
@@ -26,7 +27,8 @@ static uint32_t future_members(const struct record *record, const struct observa
 	uint32_t members = 0;
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		if (i != candidate && i != fenced && observation_answers(seen, i) &&
-		    !record->servers[i].diverged && seen->servers[i].status.semisync.available &&
+		    tree_may_acknowledge(record, seen, i) && !record->servers[i].diverged &&
+		    seen->servers[i].status.semisync.available &&
 		    gtid_set_contains(base, &seen->servers[i].status.received)) {
 			members |= 1u << i;
 		}
@@ -66,10 +68,12 @@ static void begin_epoch(struct record *record, const struct observation *seen,
 	}
 }
 
-static void elect(struct record *record, const struct observation *seen, uint32_t candidate)
+static void elect(struct record *record, const struct observation *seen,
+		  const struct decide_options *options, uint32_t candidate, uint64_t now_us)
 {
 	const struct gtid_set *executed = &seen->servers[candidate].status.executed;
 	record->primary = candidate;
+	tree_update(record, seen, options, now_us);
 	promise_begin(record, seen,
 		      future_members(record, seen, candidate, record->previous, executed),
 		      executed);
@@ -77,19 +81,21 @@ static void elect(struct record *record, const struct observation *seen, uint32_
 	record->servers[candidate].may_rewind = false;
 }
 
-static void hand_over(struct record *record, const struct observation *seen, uint32_t candidate)
+static void hand_over(struct record *record, const struct observation *seen,
+		      const struct decide_options *options, uint32_t candidate, uint64_t now_us)
 {
 	const struct gtid_set *final = &seen->servers[record->primary].status.executed;
 	record->epoch++;
 	record->previous = record->primary;
 	record->primary = candidate;
+	tree_update(record, seen, options, now_us);
 	promise_begin(record, seen, future_members(record, seen, candidate, SERVER_NONE, final),
 		      final);
 	record->ask = ASK_NONE;
 }
 
-static void apply_rule(struct record *record, const struct observation *seen, uint64_t now_us,
-		       struct decision *ret)
+static void apply_rule(struct record *record, const struct observation *seen,
+		       const struct decide_options *options, uint64_t now_us, struct decision *ret)
 {
 	const struct rule *rule = ret->rule;
 	switch (rule->act) {
@@ -97,10 +103,10 @@ static void apply_rule(struct record *record, const struct observation *seen, ui
 		begin_epoch(record, seen, rule, &ret->facts, now_us);
 		break;
 	case ACT_ELECT:
-		elect(record, seen, ret->facts.candidate);
+		elect(record, seen, options, ret->facts.candidate, now_us);
 		break;
 	case ACT_HAND_OVER:
-		hand_over(record, seen, ret->facts.candidate);
+		hand_over(record, seen, options, ret->facts.candidate, now_us);
 		break;
 	case ACT_GIVE_UP:
 	case ACT_SETTLE:
@@ -153,16 +159,30 @@ static void note_extra(struct record *record, const struct observation *seen, ui
 	}
 }
 
-/* Since when a server that is to be made anew, or is kept out, can acknowledge nothing. The first is started again only
- * by who makes it anew. */
+/* Whether a server that is made anew, kept out, or set to acknowledge no more can acknowledge nothing now. */
+static bool is_idle(const struct record *record, const struct observation *seen, uint32_t server)
+{
+	const struct server_status *status = &seen->servers[server].status;
+	if (!observation_answers(seen, server)) {
+		return false;
+	}
+	if (record->servers[server].recloning || record->servers[server].diverged) {
+		return status->replica.io == IO_NO;
+	}
+	return record->primary != SERVER_NONE && server != record->primary &&
+	       !tree_may_acknowledge(record, seen, server) &&
+	       (!status->semisync.replica_enabled ||
+		!record_follows(record, seen, server, record->primary));
+}
+
+/* Since when. One that is made anew is started again only by who makes it anew. */
 static void note_idle(struct record *record, const struct observation *seen)
 {
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		const struct record_server *server = &record->servers[i];
 		const struct observation_server *one = &seen->servers[i];
-		bool idle = observation_answers(seen, i) && one->status.replica.io == IO_NO;
-		bool kept_out = server->diverged && idle;
-		if (!server->recloning && !kept_out) {
+		bool idle = is_idle(record, seen, i);
+		if (!server->recloning && !idle) {
 			record->idle_since_us[i] = 0;
 		} else if (record->idle_since_us[i] == 0 && idle) {
 			record->idle_since_us[i] = one->status_end_us;
@@ -215,6 +235,18 @@ static void act_on_server(struct record *record, const struct observation *seen,
 	ret->acted |= 1u << server;
 }
 
+/* To whom a server is pointed. Below another replica it may say that it acknowledges: nobody waits for it there, and
+ * MariaDB gives a server its own transactions back only so. */
+static void point(const struct record *record, uint32_t server, uint32_t facts,
+		  struct decision *ret)
+{
+	bool below = tree_source(record, server) != record->primary;
+	ret->steps_source[server] = tree_source(record, server);
+	if (record->policy == POLICY_LOSSLESS && (below || (facts & SERVER_MAY_ACK))) {
+		ret->steps_acknowledge |= 1u << server;
+	}
+}
+
 /* All servers but the primary, by the second table. */
 static void tend_servers(struct record *record, const struct observation *seen,
 			 const struct decide_options *options, uint64_t now_us,
@@ -230,8 +262,9 @@ static void tend_servers(struct record *record, const struct observation *seen,
 		act_on_server(record, seen, i, rule->act, ret);
 		if (rule->step != STEP_NONE) {
 			want(ret, i, rule->step, rule->why);
-			ret->steps_source[i] =
-				rule->step == STEP_REPOINT ? record->primary : SERVER_NONE;
+			if (rule->step == STEP_REPOINT) {
+				point(record, i, facts, ret);
+			}
 		}
 		if ((facts & (SERVER_RUNNING | SERVER_SUBSET)) ==
 		    (SERVER_RUNNING | SERVER_SUBSET)) {
@@ -281,6 +314,7 @@ static void gather(const struct record *record, const struct observation *seen, 
 	    !is_fed(record, seen, facts)) {
 		want(ret, server, STEP_FEED, "it takes over, and another server has more");
 		ret->steps_source[server] = facts->source;
+		ret->steps_acknowledge |= record->policy == POLICY_LOSSLESS ? 1u << server : 0;
 	}
 }
 
@@ -408,6 +442,7 @@ void decide(struct record *record, const struct observation *seen,
 		ret->steps_source[i] = SERVER_NONE;
 	}
 	note_extra(record, seen, now_us);
+	tree_update(record, seen, options, now_us);
 	note_idle(record, seen);
 	end_downtimes(record, now_us, ret);
 	facts_find(record, seen, options, now_us, &ret->facts);
@@ -415,7 +450,7 @@ void decide(struct record *record, const struct observation *seen,
 	const struct rule *unheld =
 		rules_match(record->state, ret->facts.set | ret->facts.withheld);
 	ret->withheld = unheld != ret->rule ? unheld : NULL;
-	apply_rule(record, seen, now_us, ret);
+	apply_rule(record, seen, options, now_us, ret);
 	if (!ret->moved) {
 		plan(record, seen, options, now_us, ret);
 		note_acknowledging(record, seen, ret);

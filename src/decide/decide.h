@@ -19,6 +19,8 @@ struct decision {
 	enum step steps[SERVERS_MAX]; /* for each server what to do now; STEP_NONE: nothing */
 	const char *steps_why[SERVERS_MAX];
 	uint32_t steps_source[SERVERS_MAX]; /* STEP_REPOINT, STEP_FEED: whom to replicate from */
+	uint32_t
+		steps_acknowledge; /* bit i: STEP_REPOINT, STEP_FEED: it acknowledges what it receives there */
 	const struct server_rule
 		*server_rules[SERVERS_MAX]; /* rows that matched; NULL: not looked at */
 	uint32_t downtime_over;		    /* bit i: that of server i has ended */

@@ -43,7 +43,7 @@ static const struct wording server_fact_words[] = {
 	AT(SERVER_SUBSET)      = { "has nothing that the primary lacks", "is not proven to have nothing that the primary lacks" },
 	AT(SERVER_EXTRA)       = { "has what the primary lacks", "is not known to have what the primary lacks" },
 	AT(SERVER_DIVERGED)    = { "is diverged on the record", "is not diverged on the record" },
-	AT(SERVER_STRAY)       = { "does not replicate from the primary by GTID", "replicates from the primary by GTID" },
+	AT(SERVER_STRAY)       = { "does not replicate from where it should, by GTID", "replicates from where it should, by GTID" },
 	AT(SERVER_STOPPED)     = { "has a stopped replication thread", "has no stopped replication thread" },
 	AT(SERVER_RUNNING)     = { "replicates, both threads run", "is not seen to replicate with both threads" },
 	AT(SERVER_CAUGHT_UP)   = { "received all that the primary had", "is not known to have received all that the primary had" },
@@ -57,6 +57,8 @@ static const struct wording server_fact_words[] = {
 	AT(GROUP_ALONE)        = { "the primary commits alone", "the primary does not commit alone" },
 	AT(GROUP_IS_ASYNC)     = { "the policy is async", "the policy is not async" },
 	AT(GROUP_COVERED)      = { "another member has received everything since", "no other member is known to have received everything since" },
+	AT(SERVER_MAY_ACK)     = { "may acknowledge commits", "is not to acknowledge commits" },
+	AT(SERVER_LEAVES)      = { "is to acknowledge no more, since others do", "is not told to acknowledge no more" },
 	AT(SERVER_RECLONING)   = { "is being made anew", "is not being made anew" },
 };
 /* clang-format on */

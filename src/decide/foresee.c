@@ -101,7 +101,8 @@ static void look(struct course *course, bool forward)
 	};
 }
 
-static void point_at(struct course *course, struct server_status *status, uint32_t server)
+static void point_at(struct course *course, struct server_status *status, uint32_t server,
+		     bool acknowledges)
 {
 	struct replica_status *replica = &status->replica;
 	const struct record_server *source = &course->record.servers[server];
@@ -113,7 +114,7 @@ static void point_at(struct course *course, struct server_status *status, uint32
 	replica->sql_running = !broken;
 	replica->source_port = source->port;
 	memcpy(replica->source_host, source->host, sizeof(replica->source_host));
-	status->semisync.replica_enabled = course->record.policy == POLICY_LOSSLESS;
+	status->semisync.replica_enabled = acknowledges;
 }
 
 static void carry_out(struct course *course, uint32_t server, enum step step)
@@ -149,7 +150,8 @@ static void carry_out(struct course *course, uint32_t server, enum step step)
 		break;
 	case STEP_REPOINT:
 	case STEP_FEED:
-		point_at(course, status, course->decision.steps_source[server]);
+		point_at(course, status, course->decision.steps_source[server],
+			 (course->decision.steps_acknowledge & (1u << server)) != 0);
 		break;
 	case STEP_FORGET_SOURCE:
 		memset(replica, 0, sizeof(*replica));

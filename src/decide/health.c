@@ -1,5 +1,6 @@
 #include "decide/health.h"
 
+#include "decide/tree.h"
 #include "decide/verdict.h"
 
 static const char *reach_problem(enum reach reach)
@@ -29,8 +30,12 @@ static const char *replica_problem(const struct record *record, const struct obs
 {
 	const struct server_status *status = &seen->servers[server].status;
 	const struct replica_status *replica = &status->replica;
-	if (!record_follows(record, seen, server, record->primary)) {
-		return "does not replicate from the primary";
+	uint32_t source = tree_source(record, server);
+	bool acknowledges =
+		record->policy == POLICY_LOSSLESS && tree_may_acknowledge(record, seen, server);
+	if (!record_follows(record, seen, server, source)) {
+		return source == record->primary ? "does not replicate from the primary"
+						 : "does not replicate from its parent";
 	}
 	if (replica->io_errno != 0 && replica->io != IO_YES) {
 		return replica->io_error;
@@ -39,7 +44,7 @@ static const char *replica_problem(const struct record *record, const struct obs
 		return replica->sql_error;
 	}
 	if (replica->io != IO_YES) {
-		return replica->io == IO_CONNECTING ? "is connecting to the primary"
+		return replica->io == IO_CONNECTING ? "is connecting to its source"
 						    : "its receiver is stopped";
 	}
 	if (!replica->sql_running) {
@@ -48,10 +53,10 @@ static const char *replica_problem(const struct record *record, const struct obs
 	if (!status->read_only) {
 		return "is writable";
 	}
-	if (record->policy == POLICY_LOSSLESS && !record_is_member(record, server)) {
+	if (acknowledges && !record_is_member(record, server)) {
 		return "is not in the sync set yet";
 	}
-	if (record->policy == POLICY_LOSSLESS && !status->semisync.replica_active) {
+	if (acknowledges && !status->semisync.replica_active) {
 		return "does not acknowledge";
 	}
 	if (status->semisync.source_enabled) {

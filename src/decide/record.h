@@ -60,6 +60,8 @@ struct record_server {
 	bool recloning;
 	char uuid
 		[SERVER_UUID_BYTES_MAX]; /* MySQL: of the server that last took part here; "" when none did */
+	uint32_t
+		below; /* 1 + the index of its parent; 0: directly below the primary, whoever that is */
 	char dc[NAME_BYTES_MAX]; /* data centre; "": not told */
 	/* In downtime somebody works on it: it is never elected, not mended, and no alarm is raised about it; what it says
 	 * counts all the same. Monotonic microseconds of this observer at which it ends; 0: not in downtime. */
@@ -95,6 +97,16 @@ struct record {
 
 	/* Not stored: set anew when the record is loaded. */
 	uint64_t lost_us; /* when the primary before was lost, at the latest; 0: not known */
+	uint32_t source
+		[SERVERS_MAX]; /* 1 + the index of whom server i should follow; 0: the primary */
+	uint32_t
+		leaving; /* bit i: it is to follow another server, and has to cease acknowledging first */
+	uint64_t sound_since_us[SERVERS_MAX];	/* others could follow server i since; 0: not */
+	uint64_t unsound_since_us[SERVERS_MAX]; /* the opposite, while the group is steady */
+	uint64_t cut_since_us
+		[SERVERS_MAX];	       /* server i gets nothing from its source since; 0: it does */
+	uint64_t left_us[SERVERS_MAX]; /* when it last left a parent for that */
+	uint32_t left_count[SERVERS_MAX]; /* how often it did */
 	uint64_t stage; /* grows with each change of state: results of steps belong to one stage */
 	uint64_t state_since_us;
 	uint64_t
@@ -103,7 +115,7 @@ struct record {
 	uint64_t extra_since_us
 		[SERVERS_MAX]; /* server i shows transactions that the primary lacks since; 0: not */
 	uint64_t idle_since_us
-		[SERVERS_MAX]; /* a recloning or diverged server i is seen to receive nothing since; 0: not */
+		[SERVERS_MAX]; /* server i, which is to acknowledge no more, is seen not to since; 0: not */
 };
 
 /* An empty record; `fini` releases the GTID sets. */
@@ -142,6 +154,12 @@ bool record_follows(const struct record *record, const struct observation *seen,
 const char *policy_name(enum policy policy);	      /* "lossless" */
 const char *group_state_name(enum group_state state); /* "steady" */
 const char *ask_name(enum ask ask);		      /* "switchover" */
+
+/* The server that it is set below; SERVER_NONE: directly below the primary. */
+static inline uint32_t record_parent(const struct record *record, uint32_t server)
+{
+	return record->servers[server].below ? record->servers[server].below - 1 : SERVER_NONE;
+}
 
 static inline bool record_is_member(const struct record *record, uint32_t server)
 {

@@ -3,11 +3,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "decide/tree.h"
+
 #define UP SERVER_ANSWERS
 
 /* clang-format off */
 const struct server_rule server_rules[] = {
 	{ 1010, SERVER_DEAD | SERVER_MEMBER | GROUP_COVERED,                        SERVER_ACT_EVICT,   STEP_NONE,                 "no process, and the others hold all that it could have acknowledged" },
+	{ 1015, UP | SERVER_MEMBER | SERVER_LEAVES | GROUP_COVERED,                  SERVER_ACT_EVICT,   STEP_NONE,                 "it acknowledges no more, and the others hold all that it acknowledged" },
 	{ 1020, UP | SERVER_WRITABLE,                                               SERVER_ACT_NONE,    STEP_FENCE,                "writable, but not the primary of this epoch" },
 	{ 1024, SERVER_RECLONING | SERVER_MEMBER | GROUP_COVERED,                   SERVER_ACT_EVICT,   STEP_NONE,                 "it is to be made anew, and the others hold all that it could have acknowledged" },
 	{ 1026, SERVER_RECLONING,                                                   SERVER_ACT_NONE,    STEP_NONE,                 "it is being made anew" },
@@ -16,16 +19,17 @@ const struct server_rule server_rules[] = {
 	{ 1045, UP | SERVER_DIVERGED | SERVER_MEMBER | GROUP_COVERED,               SERVER_ACT_EVICT,   STEP_NONE,                 "diverged and kept out, and the others hold all that it could have acknowledged" },
 	{ 1050, UP | SERVER_DIVERGED,                                               SERVER_ACT_NONE,    STEP_NONE,                 "diverged: kept out" },
 	{ 1060, UP | SERVER_EXTRA,                                                  SERVER_ACT_DIVERGE, STEP_KEEP_OUT,             "it has transactions that the primary lacks" },
-	{ 1064, UP | SERVER_STRAY | SERVER_SUBSET | SERVER_SETTLED | GROUP_PROMISED, SERVER_ACT_ADMIT,   STEP_REPOINT,              "not replicating from the primary, which has all that it has: it will acknowledge" },
-	{ 1066, UP | SERVER_STOPPED | SERVER_SUBSET | SERVER_SETTLED | GROUP_PROMISED, SERVER_ACT_ADMIT,   STEP_REPOINT,              "replication from the primary is stopped: it will acknowledge" },
-	{ 1070, UP | SERVER_STRAY | SERVER_SUBSET | SERVER_SETTLED,                 SERVER_ACT_NONE,    STEP_REPOINT,              "not replicating from the primary, which has all that it has" },
-	{ 1080, UP | SERVER_STOPPED | SERVER_SUBSET | SERVER_SETTLED,               SERVER_ACT_NONE,    STEP_REPOINT,              "replication from the primary is stopped" },
+	{ 1064, UP | SERVER_STRAY | SERVER_SUBSET | SERVER_SETTLED | SERVER_MAY_ACK | GROUP_PROMISED, SERVER_ACT_ADMIT,   STEP_REPOINT,              "not replicating from the primary, which has all that it has: it will acknowledge" },
+	{ 1066, UP | SERVER_STOPPED | SERVER_SUBSET | SERVER_SETTLED | SERVER_MAY_ACK | GROUP_PROMISED, SERVER_ACT_ADMIT,   STEP_REPOINT,              "replication from the primary is stopped: it will acknowledge" },
+	{ 1070, UP | SERVER_STRAY | SERVER_SUBSET | SERVER_SETTLED,                 SERVER_ACT_NONE,    STEP_REPOINT,              "not replicating from where it should, and the primary has all that it has" },
+	{ 1080, UP | SERVER_STOPPED | SERVER_SUBSET | SERVER_SETTLED,               SERVER_ACT_NONE,    STEP_REPOINT,              "its replication is stopped" },
 	{ 1090, UP | SERVER_RUNNING | SERVER_WAITS,                                 SERVER_ACT_NONE,    STEP_SEMISYNC_SOURCE_OFF,  "a replica must not wait for acknowledgements" },
-	{ 1100, UP | SERVER_RUNNING | SERVER_MEMBER | GROUP_PROMISED | SERVER_SILENT_ACKS, SERVER_ACT_NONE, STEP_SEMISYNC_REPLICA_ON, "of the sync set, but does not acknowledge" },
+	{ 1100, UP | SERVER_RUNNING | SERVER_MEMBER | GROUP_PROMISED | SERVER_SILENT_ACKS | SERVER_MAY_ACK, SERVER_ACT_NONE, STEP_SEMISYNC_REPLICA_ON, "of the sync set, but does not acknowledge" },
+	{ 1105, UP | SERVER_RUNNING | SERVER_MEMBER | SERVER_ACKS | SERVER_LEAVES,   SERVER_ACT_NONE,    STEP_SEMISYNC_REPLICA_OFF, "it is to acknowledge no more, others do" },
 	{ 1110, UP | SERVER_RUNNING | SERVER_MEMBER | GROUP_PROMISED,               SERVER_ACT_NONE,    STEP_NONE,                 "replicates and acknowledges" },
 	{ 1120, UP | SERVER_RUNNING | SERVER_ACKS | GROUP_PROMISED,                 SERVER_ACT_ADMIT,   STEP_NONE,                 "it acknowledges: it belongs to the sync set" },
-	{ 1130, UP | SERVER_RUNNING | SERVER_CAUGHT_UP | GROUP_PROMISED,            SERVER_ACT_ADMIT,   STEP_NONE,                 "caught up: into the sync set, before it acknowledges" },
-	{ 1140, UP | SERVER_RUNNING | SERVER_CAUGHT_UP | GROUP_ALONE | SERVER_SILENT_ACKS, SERVER_ACT_NONE, STEP_SEMISYNC_REPLICA_ON, "caught up: it shall acknowledge, so that the primary is not alone" },
+	{ 1130, UP | SERVER_RUNNING | SERVER_CAUGHT_UP | SERVER_MAY_ACK | GROUP_PROMISED,            SERVER_ACT_ADMIT,   STEP_NONE,                 "caught up: into the sync set, before it acknowledges" },
+	{ 1140, UP | SERVER_RUNNING | SERVER_CAUGHT_UP | SERVER_MAY_ACK | GROUP_ALONE | SERVER_SILENT_ACKS, SERVER_ACT_NONE, STEP_SEMISYNC_REPLICA_ON, "caught up: it shall acknowledge, so that the primary is not alone" },
 	{ 1150, UP | SERVER_RUNNING | SERVER_ACKS | GROUP_IS_ASYNC,                 SERVER_ACT_NONE,    STEP_SEMISYNC_REPLICA_OFF, "the policy asks for no acknowledgements" },
 	{ 1160, UP | SERVER_RUNNING,                                                SERVER_ACT_NONE,    STEP_NONE,                 "replicates" },
 	{ 1170, UP,                                                                 SERVER_ACT_NONE,    STEP_NONE,                 "answers" },
@@ -37,9 +41,10 @@ const struct server_rule server_rules[] = {
 const uint32_t server_rules_count = sizeof(server_rules) / sizeof(server_rules[0]);
 
 static const char *const names[SERVER_FACT_COUNT_] = {
-	"ANSWERS",     "DEAD",	   "WRITABLE",	"SUBSET",   "EXTRA",   "DIVERGED",    "STRAY",
-	"STOPPED",     "RUNNING",  "CAUGHT_UP", "MEMBER",   "ACKS",    "SILENT_ACKS", "WAITS",
-	"REPLICATING", "PROMISED", "ALONE",	"IS_ASYNC", "COVERED", "SETTLED",     "RECLONING",
+	"ANSWERS",     "DEAD",	  "WRITABLE",	 "SUBSET",    "EXTRA",	"DIVERGED",
+	"STRAY",       "STOPPED", "RUNNING",	 "CAUGHT_UP", "MEMBER", "ACKS",
+	"SILENT_ACKS", "WAITS",	  "REPLICATING", "PROMISED",  "ALONE",	"IS_ASYNC",
+	"COVERED",     "SETTLED", "RECLONING",	 "MAY_ACK",   "LEAVES",
 };
 
 const char *server_fact_name(uint32_t bit_index)
@@ -117,14 +122,21 @@ enum server_order server_facts_compare(const struct observation *seen, uint32_t 
 	return of_now || one->older.read_only ? SERVER_ORDER_SUBSET : SERVER_ORDER_UNKNOWN;
 }
 
+static bool acknowledges(const struct record *record, const struct observation *seen,
+			 uint32_t server)
+{
+	return observation_answers(seen, server) &&
+	       seen->servers[server].status.semisync.replica_active &&
+	       record_follows(record, seen, server, record->primary);
+}
+
 /* Some other member, alive, that has received what the primary had since then, when `server` could acknowledge
  * nothing any more. */
 static bool is_covered(const struct record *record, const struct observation *seen, uint32_t server,
 		       uint64_t since_us)
 {
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		if (i != server && record_is_member(record, i) && observation_answers(seen, i) &&
-		    seen->servers[i].status.semisync.replica_active &&
+		if (i != server && record_is_member(record, i) && acknowledges(record, seen, i) &&
 		    server_facts_caught_up(seen, i, record->primary, since_us)) {
 			return true;
 		}
@@ -161,12 +173,13 @@ static uint32_t stream_facts(const struct record *record, const struct observati
 	    (!replica->configured || replica->io == IO_NO || !replica->sql_running)) {
 		return set;
 	}
-	if (!record_follows(record, seen, server, record->primary) || !replica->gtid_position) {
+	if (!record_follows(record, seen, server, tree_source(record, server)) ||
+	    !replica->gtid_position) {
 		return set | SERVER_STRAY;
 	}
 	if (replica->io == IO_YES && replica->sql_running) {
 		set |= SERVER_RUNNING;
-		set |= status->semisync.replica_active ? SERVER_ACKS : SERVER_SILENT_ACKS;
+		set |= acknowledges(record, seen, server) ? SERVER_ACKS : SERVER_SILENT_ACKS;
 	}
 	bool io_stopped = replica->io == IO_NO &&
 			  (replica->io_errno == 0 || is_network_errno(replica->io_errno));
@@ -175,6 +188,26 @@ static uint32_t stream_facts(const struct record *record, const struct observati
 		set |= SERVER_STOPPED;
 	}
 	return set;
+}
+
+/* What it is to do about acknowledgements. */
+static uint32_t acknowledgement_facts(const struct record *record, const struct observation *seen,
+				      uint32_t server)
+{
+	/* Who is kept out or made anew has rows of its own. */
+	if (record->servers[server].diverged || record->servers[server].recloning) {
+		return 0;
+	}
+	if (tree_may_acknowledge(record, seen, server)) {
+		return SERVER_MAY_ACK;
+	}
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (i != server && record_is_member(record, i) && acknowledges(record, seen, i) &&
+		    tree_may_acknowledge(record, seen, i)) {
+			return SERVER_LEAVES;
+		}
+	}
+	return 0;
 }
 
 uint32_t server_facts_find(const struct record *record, const struct observation *seen,
@@ -193,13 +226,9 @@ uint32_t server_facts_find(const struct record *record, const struct observation
 			       : 0;
 	}
 	set |= record->servers[server].recloning ? SERVER_RECLONING : 0;
-	if (record->servers[server].recloning || record->servers[server].diverged) {
-		set |= record->idle_since_us[server] != 0 &&
-				       observation_answers(seen, record->primary) &&
-				       is_covered(record, seen, server,
-						  record->idle_since_us[server])
-			       ? GROUP_COVERED
-			       : 0;
+	if (record->idle_since_us[server] != 0 && observation_answers(seen, record->primary) &&
+	    is_covered(record, seen, server, record->idle_since_us[server])) {
+		set |= GROUP_COVERED;
 	}
 	if (!observation_answers(seen, server)) {
 		return set;
@@ -208,6 +237,7 @@ uint32_t server_facts_find(const struct record *record, const struct observation
 	set |= one->status.read_only ? 0 : SERVER_WRITABLE;
 	set |= one->status.semisync.source_enabled ? SERVER_WAITS : 0;
 	set |= stream_facts(record, seen, server);
+	set |= acknowledgement_facts(record, seen, server);
 	if (!observation_answers(seen, record->primary)) {
 		return set;
 	}

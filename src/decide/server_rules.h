@@ -12,25 +12,30 @@ enum server_fact {
 	SERVER_SUBSET = 1u << 3, /* the primary has all that it has */
 	SERVER_EXTRA = 1u << 4,	 /* it has what the primary lacks, for long enough to be believed */
 	SERVER_DIVERGED = 1u << 5, /* on the record as such */
-	SERVER_STRAY = 1u << 6, /* replicates from somewhere else, or not by GTID, or not at all */
+	SERVER_STRAY =
+		1u << 6, /* replicates from where it should not, or not by GTID, or not at all */
 	SERVER_STOPPED =
-		1u << 7, /* follows the primary, but a thread is stopped without an error */
-	SERVER_RUNNING = 1u << 8, /* follows the primary, both threads run */
+		1u << 7, /* follows whom it should, but a thread is stopped without an error */
+	SERVER_RUNNING = 1u << 8, /* follows whom it should, both threads run */
 	SERVER_CAUGHT_UP =
 		1u << 9,	  /* received all that the primary had when it was last looked at */
 	SERVER_MEMBER = 1u << 10, /* of the sync set */
-	SERVER_ACKS = 1u << 11,	  /* its stream acknowledges */
+	SERVER_ACKS = 1u << 11,	  /* its stream acknowledges to the primary */
 	SERVER_SILENT_ACKS = 1u << 12, /* its stream does not acknowledge */
 	SERVER_WAITS = 1u << 13, /* it would wait for acknowledgements though it is a replica */
 	SERVER_REPLICATING = 1u << 14, /* some replication thread runs */
 	GROUP_PROMISED = 1u << 15,     /* lossless, and acks > 0 is on the record */
 	GROUP_ALONE = 1u << 16,	       /* lossless, and acks = 0 is on the record */
 	GROUP_IS_ASYNC = 1u << 17,     /* async or bounded: nobody acknowledges */
-	GROUP_COVERED = 1u << 18,      /* another member has received all, since this one died */
+	GROUP_COVERED =
+		1u << 18, /* another member has received all, since this one died or fell silent */
 	/* Nothing is being applied that the primary lacks: a change of source drops nothing that anybody misses. */
 	SERVER_SETTLED = 1u << 19,
 	SERVER_RECLONING = 1u << 20, /* its data are being replaced */
-	SERVER_FACT_COUNT_ = 21
+	SERVER_MAY_ACK =
+		1u << 21, /* it may acknowledge: a direct replica without delay that stays one */
+	SERVER_LEAVES = 1u << 22, /* it is to acknowledge no more, and another member does */
+	SERVER_FACT_COUNT_ = 23
 };
 
 /* What a row changes in the record, for that server. */

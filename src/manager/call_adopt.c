@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "db/server.h"
+#include "decide/tree.h"
 #include "manager/call.h"
 #include "manager/plan.h"
 
@@ -58,21 +59,24 @@ static enum err find_primary(const struct record *plan, const struct plan_look *
 	return ERR_OK;
 }
 
-static enum err check_replicas(const struct record *plan, const struct plan_look *looks,
-			       uint32_t primary, struct err_ctx *err)
+/* Finds who is below whom. */
+static enum err check_replicas(struct record *plan, const struct plan_look *looks, uint32_t primary,
+			       struct err_ctx *err)
 {
 	for (uint32_t i = 0; i < plan->server_count; i++) {
 		const struct replica_status *replica = &looks[i].status.replica;
 		if (i == primary) {
 			continue;
 		}
-		if (plan_find_address(plan, replica->source_host, replica->source_port) !=
-		    primary) {
+		uint32_t source =
+			plan_find_address(plan, replica->source_host, replica->source_port);
+		if (source == SERVER_NONE || tree_makes_circle(plan, i, source)) {
 			return err_set(err, ERR_REFUSED,
-				       "%s:%u replicates from %s:%u and not from the primary",
+				       "%s:%u replicates from %s:%u, which leads to no primary",
 				       plan->servers[i].host, plan->servers[i].port,
 				       replica->source_host, replica->source_port);
 		}
+		plan->servers[i].below = source == primary ? 0 : source + 1;
 		if (!replica->gtid_position) {
 			return err_set(
 				err, ERR_REFUSED,
@@ -100,6 +104,7 @@ static void list_changes(const struct record *plan, const struct plan_look *look
 			(void)json_array_append_new(changes, json_sprintf("%s: writable", name));
 		}
 		if (plan->policy == POLICY_LOSSLESS && i != primary &&
+		    plan->servers[i].below == 0 && status->replica.delay_s == 0 &&
 		    !status->semisync.replica_active) {
 			(void)json_array_append_new(
 				changes,
@@ -125,12 +130,14 @@ static void list_found(const struct record *plan, const struct plan_look *looks,
 		       json_t *servers)
 {
 	for (uint32_t i = 0; i < plan->server_count; i++) {
-		(void)json_array_append_new(servers, json_pack("{s:s, s:s, s:i, s:s, s:s}", "name",
-							       plan->servers[i].name, "host",
-							       plan->servers[i].host, "port",
-							       (int)plan->servers[i].port, "role",
-							       i == primary ? "primary" : "replica",
-							       "version", looks[i].status.version));
+		uint32_t parent = record_parent(plan, i);
+		(void)json_array_append_new(
+			servers,
+			json_pack("{s:s, s:s, s:i, s:s, s:s, s:s?}", "name", plan->servers[i].name,
+				  "host", plan->servers[i].host, "port", (int)plan->servers[i].port,
+				  "role", i == primary ? "primary" : "replica", "version",
+				  looks[i].status.version, "below",
+				  parent == SERVER_NONE ? NULL : plan->servers[parent].name));
 	}
 }
 
@@ -151,9 +158,10 @@ enum err call_adopt_prepare(const struct manager_core *core, struct call *call, 
 	rc = rc ? rc : plan_add_row(plan, &first, err);
 	for (uint32_t i = 0; i < plan->server_count && rc == ERR_OK; i++) {
 		rc = plan_look_at(core, &plan->servers[i], &looks[i], warnings, err);
-		if (rc == ERR_OK && i == 0) {
-			(void)snprintf(plan->servers[0].name, NAME_BYTES_MAX, "s%u",
-				       looks[0].status.server_id);
+		/* Now its id is known, too, when it was found as somebody's source. */
+		if (rc == ERR_OK) {
+			(void)snprintf(plan->servers[i].name, NAME_BYTES_MAX, "s%u",
+				       looks[i].status.server_id);
 		}
 		rc = rc ? rc : add_neighbours(plan, &looks[i], err);
 	}

@@ -44,6 +44,7 @@ static enum err change_servers(struct manager_core *core, struct group *group,
 enum err call_add(struct manager_core *core, struct call *call, json_t **ret, struct err_ctx *err)
 {
 	struct group *group = NULL;
+	const json_t *rows = json_object_get(call->params, "servers");
 	enum err rc = call_group(core, call->params, &group, err);
 	if (rc != ERR_OK) {
 		return rc;
@@ -53,15 +54,28 @@ enum err call_add(struct manager_core *core, struct call *call, json_t **ret, st
 	record_copy(&next, &group->record);
 	for (uint32_t i = 0; i < call->plan.server_count && rc == ERR_OK; i++) {
 		rc = plan_add_row(&next, &call->plan.servers[i], err);
+		rc = rc ? rc
+			: plan_read_below(json_array_get(rows, i), next.server_count - 1, &next,
+					  err);
 	}
 	rc = rc ? rc : change_servers(core, group, &next, "servers were added", ret, err);
 	record_fini(&next);
 	return rc;
 }
 
-/* Takes server `gone` out of the record; the indexes behind it move up. */
+/* Takes server `gone` out of the record; the indexes behind it move up, and who was below it moves up in the tree. */
 static void drop_server(struct record *record, uint32_t gone)
 {
+	uint32_t above = record->servers[gone].below;
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		uint32_t *below = &record->servers[i].below;
+		*below = *below == gone + 1 ? above : *below;
+	}
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		uint32_t *below = &record->servers[i].below;
+		*below -= *below > gone + 1 ? 1 : 0;
+	}
+	memset(record->source, 0, sizeof(record->source)); /* by index; found anew at once */
 	gtid_set_fini(&record->servers[gone].extra);
 	for (uint32_t i = gone; i + 1 < record->server_count; i++) {
 		record->servers[i] = record->servers[i + 1];

@@ -61,6 +61,7 @@ static enum err set_server(struct record *next, const json_t *row, uint64_t now_
 	}
 	enum err rc = set_weight(server, json_object_get(row, "weight"), err);
 	rc = rc ? rc : plan_read_dc(row, server, err);
+	rc = rc ? rc : plan_read_below(row, index, next, err);
 	return rc ? rc : set_downtime(server, row, now_us, err);
 }
 

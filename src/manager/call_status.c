@@ -6,6 +6,7 @@
 #include "db/evidence.h"
 #include "decide/election.h"
 #include "decide/health.h"
+#include "decide/tree.h"
 #include "manager/call.h"
 #include "manager/record_json.h"
 
@@ -159,6 +160,16 @@ static json_t *server_json(const struct group *group, uint32_t server, uint64_t 
 		seen->status.version);
 	(void)json_object_set_new(json, "lag_ms", lag_ms_of(group, server));
 	(void)json_object_set_new(json, "verdict", verdict_json(group, server, now_us));
+	uint32_t source = tree_source(&group->record, server);
+	(void)json_object_set_new(json, "parent",
+				  server == group->record.primary || source == SERVER_NONE
+					  ? json_null()
+					  : json_string(group->record.servers[source].name));
+	uint32_t parent = record_parent(&group->record, server);
+	(void)json_object_set_new(json, "below",
+				  parent == SERVER_NONE
+					  ? json_null()
+					  : json_string(group->record.servers[parent].name));
 	(void)json_object_set_new(json, "dc", json_string(one->dc));
 	(void)json_object_set_new(json, "downtime", downtime_json(group, server, now_us));
 	(void)json_object_set_new(json, "executed", gtid_to_json(&seen->status.executed));

@@ -38,6 +38,7 @@ static struct decide_options decide_options_of(const struct manager_options *opt
 		.drain_us = options->drain_ms * ms,
 		.freeze_us = options->freeze_ms * ms,
 		.undo_us = options->step_timeout_ms * ms,
+		.parent_us = (uint64_t)options->parent_return_s * US_PER_S,
 		.alone_us = (uint64_t)options->silence_ms * 2 * ms,
 		.extra_us = (uint64_t)options->heartbeat_ms * 2 * ms,
 		.cooldown_us = (uint64_t)options->failover_cooldown_s * US_PER_S,

@@ -45,6 +45,7 @@ struct manager_options {
 		failover_cooldown_s; /* no second automatic failover for so long, unless healthy since */
 	uint32_t failover_max; /* automatic ones of a group within failover_window_s; 0: no limit */
 	uint32_t failover_window_s;
+	uint32_t parent_return_s; /* a server goes back below a parent that was sound for so long */
 	uint32_t
 		feed_ms; /* failover: a preferred candidate may take so long to get what it lacks */
 	uint32_t drain_ms;	/* switchover: open transactions may take so long to end */

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "db/server.h"
+#include "decide/tree.h"
 
 enum { MAX_LOSS_S = 86400 };
 
@@ -40,6 +41,32 @@ enum err plan_read_dc(const json_t *row, struct record_server *ret, struct err_c
 	if (dc && str_copy(str_of(dc), ret->dc, sizeof(ret->dc)) != ERR_OK) {
 		return err_set(err, ERR_USAGE, "dc: at most %d characters", NAME_BYTES_MAX - 1);
 	}
+	return ERR_OK;
+}
+
+enum err plan_read_below(const json_t *row, uint32_t server, struct record *plan,
+			 struct err_ctx *err)
+{
+	const json_t *below = json_object_get(row, "below");
+	if (!below) {
+		return ERR_OK;
+	}
+	if (json_is_null(below)) {
+		plan->servers[server].below = 0;
+		return ERR_OK;
+	}
+	const char *name = json_string_value(below);
+	uint32_t parent = name ? record_find(plan, name) : SERVER_NONE;
+	if (parent == SERVER_NONE) {
+		return err_set(err, ERR_NOT_FOUND, "below: there is no server '%.64s'",
+			       name ? name : "?");
+	}
+	if (tree_makes_circle(plan, server, parent)) {
+		return err_set(err, ERR_USAGE,
+			       "'%s' can't be below '%s': that is below '%s' itself",
+			       plan->servers[server].name, name, plan->servers[server].name);
+	}
+	plan->servers[server].below = parent + 1;
 	return ERR_OK;
 }
 

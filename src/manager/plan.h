@@ -25,6 +25,11 @@ MUST_CHECK enum err plan_read_row(const json_t *row, struct record_server *ret,
 /* Reads `dc` where it is there. ERR_USAGE when it is too long. */
 MUST_CHECK enum err plan_read_dc(const json_t *row, struct record_server *ret, struct err_ctx *err);
 
+/* Reads `below` where it is there: the name of a server of the plan, null for the primary. ERR_NOT_FOUND, ERR_USAGE when
+ * the server would be below itself. */
+MUST_CHECK enum err plan_read_below(const json_t *row, uint32_t server, struct record *plan,
+				    struct err_ctx *err);
+
 /* Adds it to the plan. ERR_USAGE when name or address are there already, ERR_LIMIT. */
 MUST_CHECK enum err plan_add_row(struct record *plan, const struct record_server *server,
 				 struct err_ctx *err);

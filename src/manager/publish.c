@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "decide/facts.h"
+#include "decide/tree.h"
 
 static enum route_writes writes_of(enum group_state state)
 {
@@ -36,6 +37,25 @@ static bool lags(const struct observation_server *one, uint32_t limit_s)
 	return one->status.replica.lag_known && one->status.replica.lag_s > limit_s;
 }
 
+/* It and all above it up to the primary replicate, and none is too far behind: one that is current with a parent that
+ * stands still is not current. */
+static bool is_current(const struct record *record, const struct observation *seen, uint32_t server,
+		       uint32_t lag_limit_s)
+{
+	uint32_t at = server;
+	for (uint32_t hops = 0; hops < record->server_count && at != record->primary; hops++) {
+		const struct replica_status *replica = &seen->servers[at].status.replica;
+		uint32_t source = tree_source(record, at);
+		if (source == SERVER_NONE || !observation_answers(seen, at) ||
+		    !record_follows(record, seen, at, source) || replica->io != IO_YES ||
+		    !replica->sql_running || lags(&seen->servers[at], lag_limit_s)) {
+			return false;
+		}
+		at = source;
+	}
+	return at == record->primary;
+}
+
 /* A replica may be read from while it replicates from the primary of the epoch and is not too far behind. Between
  * two primaries the replicas go on serving what they have. */
 static bool serves_reads(const struct record *record, const struct observation *seen,
@@ -50,8 +70,7 @@ static bool serves_reads(const struct record *record, const struct observation *
 		return replica->configured && seen->servers[server].status.read_only &&
 		       server != record->previous;
 	}
-	return record_follows(record, seen, server, record->primary) && replica->io == IO_YES &&
-	       replica->sql_running && !lags(&seen->servers[server], lag_limit_s);
+	return is_current(record, seen, server, lag_limit_s);
 }
 
 void publish_route(const struct record *record, const struct observation *seen,

@@ -105,7 +105,10 @@ json_t *record_to_json(const struct record *record, const struct record_moment *
 {
 	json_t *servers = json_array();
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		(void)json_array_append_new(servers, server_to_json(&record->servers[i], now));
+		json_t *server = server_to_json(&record->servers[i], now);
+		(void)json_object_set_new(server, "below",
+					  name_to_json(record, record_parent(record, i)));
+		(void)json_array_append_new(servers, server);
 	}
 	return json_pack(
 		"{s:i, s:s, s:s, s:b, s:I, s:I, s:s, s:o, s:o, s:o, s:i, s:o, s:s, s:o, s:b, s:o, "
@@ -266,6 +269,21 @@ static enum err read_words(const json_t *json, struct record *ret, struct err_ct
 	return rc;
 }
 
+/* Not in format 1. */
+static enum err read_below(const json_t *json, uint32_t server, struct record *ret,
+			   struct err_ctx *err)
+{
+	uint32_t parent = SERVER_NONE;
+	if (!json_object_get(json, "below")) {
+		return ERR_OK;
+	}
+	enum err rc = read_server_name(ret, json, "below", &parent, err);
+	if (rc == ERR_OK && parent != SERVER_NONE) {
+		ret->servers[server].below = parent + 1;
+	}
+	return rc;
+}
+
 static enum err read_servers(const json_t *json, const struct record_moment *now,
 			     struct record *ret, struct err_ctx *err)
 {
@@ -277,6 +295,12 @@ static enum err read_servers(const json_t *json, const struct record_moment *now
 	ret->server_count = (uint32_t)json_array_size(servers);
 	for (uint32_t i = 0; i < ret->server_count; i++) {
 		enum err rc = read_server(json_array_get(servers, i), now, &ret->servers[i], err);
+		if (rc != ERR_OK) {
+			return err_wrap(err, rc, "servers[%u]", i);
+		}
+	}
+	for (uint32_t i = 0; i < ret->server_count; i++) {
+		enum err rc = read_below(json_array_get(servers, i), i, ret, err);
 		if (rc != ERR_OK) {
 			return err_wrap(err, rc, "servers[%u]", i);
 		}

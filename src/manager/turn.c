@@ -228,7 +228,7 @@ static void start_step(struct group *group, const struct turn_context *context, 
 		.started_us = context->now_us,
 		.deadline_us = context->now_us + limit_us,
 		.acknowledge = step == STEP_REPOINT || step == STEP_FEED
-				       ? record->policy == POLICY_LOSSLESS
+				       ? (group->decision.steps_acknowledge & (1u << server)) != 0
 				       : status->semisync.replica_enabled,
 		.wait_for_acks = record->acks > 0,
 	};

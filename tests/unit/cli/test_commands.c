@@ -147,12 +147,16 @@ static void test_calls(void **state)
 		  "{\"name\":\"s2\",\"never_promote\":true},{\"name\":\"s3\",\"never_promote\":"
 		  "false}]}" },
 		{ "group set b --policy bounded --max-loss-s 30 --stay-in-dc yes", "group.set",
-		  "{\"group\":\"b\",\"max_loss_s\":30,\"policy\":\"bounded\",\"stay_in_dc\":true}" },
+		  "{\"group\":\"b\",\"max_loss_s\":30,\"policy\":\"bounded\",\"stay_in_dc\":"
+		  "true}" },
 		{ "group set b --server s1 --dc west --downtime 30m disk", "group.set",
 		  "{\"group\":\"b\",\"servers\":[{\"dc\":\"west\",\"downtime_s\":1800,"
 		  "\"downtime_why\":\"disk\",\"name\":\"s1\"}]}" },
-		{ "group add b s4=h:2 --dc east", "group.add",
-		  "{\"group\":\"b\",\"servers\":[{\"dc\":\"east\",\"host\":\"h\",\"name\":\"s4\","
+		{ "group set b --server s1 --below primary", "group.set",
+		  "{\"group\":\"b\",\"servers\":[{\"below\":null,\"name\":\"s1\"}]}" },
+		{ "group add b s4=h:2 --dc east --below s2", "group.add",
+		  "{\"group\":\"b\",\"servers\":[{\"below\":\"s2\",\"dc\":\"east\",\"host\":\"h\","
+		  "\"name\":\"s4\","
 		  "\"port\":2}]}" },
 		{ "group show", "group.show", "{\"group\":\"a\"}" },
 		{ "group list", "group.list", "{}" },
@@ -227,8 +231,9 @@ static void test_usage(void **state)
 		{ "group set --json", "muster: group set: nothing to set: see --help\n" },
 		{ "group set a why --policy async",
 		  "muster: 'why': a reason goes with --downtime\n" },
-		{ "group set --server s1", "muster: --server: with --dc or --downtime\n" },
-		{ "group set --dc west", "muster: --dc and --downtime need --server SERVER\n" },
+		{ "group set --server s1", "muster: --server: with --below, --dc or --downtime\n" },
+		{ "group set --dc west",
+		  "muster: --below, --dc and --downtime need --server SERVER\n" },
 		{ "group set --server s1 --downtime 31d",
 		  "muster: --downtime: '31d' is no time up to 30 days, as 90s, 30m, 2h, 1d\n" },
 		{ "group set --max-loss-s 0",

@@ -790,5 +790,6 @@ int main(void)
 	failed += scenarios_restart();
 	failed += scenarios_settings();
 	failed += scenarios_stall();
+	failed += scenarios_tree();
 	return failed + cmocka_run_group_tests(last, NULL, NULL);
 }

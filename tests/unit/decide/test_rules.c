@@ -125,11 +125,16 @@ static void test_no_server_is_repointed_without_proof(void **state)
 			assert_true(facts & SERVER_ANSWERS);
 			assert_false(facts & (SERVER_DIVERGED | SERVER_RECLONING));
 		}
+		/* Who acknowledges has to be on the record; who doesn't is put there only if it may. */
+		if (rule->act == SERVER_ACT_ADMIT) {
+			assert_true(facts & (SERVER_MAY_ACK | SERVER_ACKS));
+		}
 		if (rule->act == SERVER_ACT_EVICT) {
 			assert_true(facts & GROUP_COVERED);
-			assert_true(facts & (SERVER_DEAD | SERVER_RECLONING | SERVER_DIVERGED));
+			assert_true(facts & (SERVER_DEAD | SERVER_RECLONING | SERVER_DIVERGED |
+					     SERVER_LEAVES));
 			assert_false((facts & SERVER_REPLICATING) && (facts & SERVER_DIVERGED) &&
-				     !(facts & (SERVER_DEAD | SERVER_RECLONING)));
+				     !(facts & (SERVER_DEAD | SERVER_RECLONING | SERVER_LEAVES)));
 		}
 	}
 }

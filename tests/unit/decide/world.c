@@ -36,6 +36,7 @@ void world_init(struct world *world, enum policy policy, uint32_t count)
 		.drain_us = 5000000,
 		.freeze_us = 3000000,
 		.undo_us = 10000000,
+		.parent_us = 1000000,
 		.alone_us = 4000000,
 		.extra_us = 100000,
 		.cooldown_us = 600000000,
@@ -217,7 +218,8 @@ static void carry_out(struct world *world, uint32_t i, enum step step)
 		replica->source_port = world->record.servers[source].port;
 		memcpy(replica->source_host, world->record.servers[source].host,
 		       sizeof(replica->source_host));
-		status->semisync.replica_enabled = world->record.policy == POLICY_LOSSLESS;
+		status->semisync.replica_enabled =
+			(world->decision.steps_acknowledge & (1u << i)) != 0;
 		break;
 	case STEP_FORGET_SOURCE:
 		memset(replica, 0, sizeof(*replica));

@@ -56,3 +56,4 @@ int scenarios_rejoin(void);
 int scenarios_restart(void);
 int scenarios_settings(void);
 int scenarios_stall(void);
+int scenarios_tree(void);

@@ -29,6 +29,7 @@ static void fill(struct record *record)
 	record->ask_accept_loss = true;
 	record->stay_in_dc = true;
 	record->stalled = true;
+	record->servers[2].below = 1;
 	assert_int_equal(str_copy(STR("west"), record->servers[1].dc, NAME_BYTES_MAX), ERR_OK);
 	record->servers[1].downtime_until_us = 65000000;
 	assert_int_equal(
