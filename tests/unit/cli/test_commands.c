@@ -308,8 +308,8 @@ static void test_confirmation(void **state)
 	assert_int_equal(muster("group adopt g h:1"), 4);
 	assert_string_equal(fake_manager_params(),
 			    "{\"dry_run\":true,\"group\":\"g\",\"host\":\"h\",\"port\":1}");
-	assert_string_equal(out, "SERVER  HOST  PORT  ROLE     VERSION  PROBLEM\n"
-				 "s1      h        1  primary  -        -\n"
+	assert_string_equal(out, "SERVER  HOST  PORT  ROLE     BELOW  VERSION  PROBLEM\n"
+				 "s1      h        1  primary  -      -        -\n"
 				 "would change: s2: SET GLOBAL read_only = 1\n");
 }
 
