@@ -22,10 +22,11 @@ BELOW = {
     "db": PURE + ("os",),
     "store": PURE + ("os",),
     "proxy": PURE + ("os", "db", "store"),
-    "manager": PURE + ("os", "db", "store", "proxy"),
+    "agent": PURE + ("os", "db", "store", "proxy"),
+    "manager": PURE + ("os", "db", "store", "proxy", "agent"),
     "sandbox": PURE + ("os", "db", "store"),
-    "api": PURE + ("os", "db", "store", "proxy", "manager"),
-    "cli": PURE + ("os", "db", "store", "proxy", "manager", "sandbox", "api"),
+    "api": PURE + ("os", "db", "store", "proxy", "agent", "manager"),
+    "cli": PURE + ("os", "db", "store", "proxy", "agent", "manager", "sandbox", "api"),
 }
 
 # System headers of the rooms below the no-I/O line: nothing there can reach the kernel or a clock.

@@ -188,6 +188,11 @@ static enum MHD_Result answer_events(struct api *api, struct MHD_Connection *con
 	uint64_t limit = API_EVENTS_MAX;
 	uint64_t follow = 0;
 	struct err_ctx err = { 0 };
+	if (!api->options.manager) {
+		enum err rc = err_set(&err, ERR_REFUSED,
+				      "there is no manager here: ask for the events on its host");
+		return answer_error(connection, rc, &err);
+	}
 	enum err rc = query_number(connection, "after", 0, INT64_MAX, &after_id, &err);
 	if (rc == ERR_OK) {
 		rc = query_number(connection, "limit", 1, API_EVENTS_MAX, &limit, &err);
@@ -251,6 +256,17 @@ static void log_request(const struct api *api, struct MHD_Connection *connection
 		  LOG_U64("pid", (uint64_t)peer.pid), LOG_U64("uid", peer.uid));
 }
 
+static enum err run_call(struct api *api, const char *method, json_t *params, uint64_t timeout_ms,
+			 json_t **ret, struct err_ctx *err)
+{
+	if (!api->options.manager) {
+		return api->options.call(api->options.ctx, method, params, (uint32_t)timeout_ms,
+					 ret, err);
+	}
+	uint64_t deadline_us = clock_monotonic_us(api->options.clock) + timeout_ms * US_PER_MS;
+	return manager_call(api->options.manager, method, params, deadline_us, ret, err);
+}
+
 static enum MHD_Result answer_call(struct api *api, struct MHD_Connection *connection,
 				   const struct route_row *row, const char *path,
 				   const struct request *request, json_t *params)
@@ -265,9 +281,7 @@ static enum MHD_Result answer_call(struct api *api, struct MHD_Connection *conne
 	}
 	if (rc == ERR_OK) {
 		log_request(api, connection, row, path);
-		rc = manager_call(api->options.manager, row->call, params,
-				  clock_monotonic_us(api->options.clock) + timeout_ms * US_PER_MS,
-				  &result, &err);
+		rc = run_call(api, row->call, params, timeout_ms, &result, &err);
 	}
 	return rc == ERR_OK ? answer(connection, MHD_HTTP_OK, result)
 			    : answer_error(connection, rc, &err);

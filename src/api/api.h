@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
@@ -22,7 +24,10 @@ enum {
 
 struct api_options {
 	const char *socket_path; /* borrowed until api_stop() */
-	struct manager *manager; /* outlives the api */
+	struct manager *manager; /* outlives the api; NULL: `call` is asked instead */
+	enum err (*call)(void *ctx, const char *method, json_t *params, uint32_t timeout_ms,
+			 json_t **ret, struct err_ctx *err);
+	void *ctx; /* of `call` */
 	const struct clock *clock;
 	const struct log *log;
 };

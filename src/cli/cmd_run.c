@@ -14,6 +14,7 @@
 #include "cli/command.h"
 #include "cli/config.h"
 #include "cli/log_stderr.h"
+#include "cli/run_nodes.h"
 #include "cli/store_config.h"
 #include "manager/manager.h"
 #include "os/clock_system.h"
@@ -41,8 +42,14 @@ struct node {
 	struct proxy *proxy;
 	struct manager_door door;
 	struct manager *manager;
+	struct run_nodes nodes;
 	struct api *api;
 };
+
+static bool has_manager(const struct node *node)
+{
+	return strcmp(node->config->values.manager_enabled, "on") == 0;
+}
 
 static void warn(void *ctx, const char *text)
 {
@@ -72,6 +79,20 @@ static enum err make_socket_folder(const char *socket_path, struct err_ctx *err)
 	return make_folder(folder, err);
 }
 
+/* A process without a manager has to know of one, and something to do. */
+static enum err check_roles(const struct node *node, struct err_ctx *err)
+{
+	const struct config_values *values = &node->config->values;
+	if (values->node_renew_ms > values->node_lease_ms / 3) {
+		return err_set(err, ERR_CONFIG, "[node] renew-ms is more than a third of lease-ms");
+	}
+	if (!has_manager(node) && !values->node_managers[0]) {
+		return err_set(err, ERR_CONFIG,
+			       "[manager] enabled is off: [node] managers has to name one");
+	}
+	return ERR_OK;
+}
+
 static enum err read_config(struct node *node, struct cli *cli, const struct args *args)
 {
 	const char *level = args_text(args, "log-level");
@@ -85,7 +106,11 @@ static enum err read_config(struct node *node, struct cli *cli, const struct arg
 		return err_set(&cli->err, ERR_USAGE,
 			       "--log-level: '%s' is none of error, warn, info, debug", level);
 	}
-	return config_load_secrets(node->config, true, warn, &node->log, &cli->err);
+	rc = check_roles(node, &cli->err);
+	/* Only who talks to servers needs to log in to them. */
+	return rc || !has_manager(node)
+		       ? rc
+		       : config_load_secrets(node->config, true, warn, &node->log, &cli->err);
 }
 
 static enum err open_store(struct node *node, struct err_ctx *err)
@@ -112,6 +137,21 @@ static enum err listener_set(struct proxy_listener *listener, const char *host, 
 	return ERR_OK;
 }
 
+/* To the manager of this process, or to those elsewhere. */
+static void on_proxy_changed(void *ctx)
+{
+	struct node *node = ctx;
+	run_nodes_on_proxy_changed(&node->nodes);
+	manager_on_proxy_changed(&node->door);
+}
+
+static void on_proxy_trouble(void *ctx, const char *host, uint16_t port)
+{
+	struct node *node = ctx;
+	run_nodes_on_proxy_trouble(&node->nodes, host, port);
+	manager_on_proxy_trouble(&node->door, host, port);
+}
+
 /* No group, no proxy. */
 static enum err start_proxy(struct node *node, struct err_ctx *err)
 {
@@ -135,9 +175,9 @@ static enum err start_proxy(struct node *node, struct err_ctx *err)
 		.connect_ms_max = values->proxy_connect_timeout_ms,
 		.clock = &clock_system,
 		.log = &node->log,
-		.changed = manager_on_proxy_changed,
-		.trouble = manager_on_proxy_trouble,
-		.ctx = &node->door,
+		.changed = on_proxy_changed,
+		.trouble = on_proxy_trouble,
+		.ctx = node,
 	};
 	return rc == ERR_OK ? proxy_start(&options, &node->proxy, err) : rc;
 }
@@ -220,6 +260,9 @@ static enum err start_manager(struct node *node, struct err_ctx *err)
 	}
 	rc = rc ? rc : hook_check(&options.hooks, err);
 	if (rc == ERR_OK) {
+		rc = run_nodes_prepare(&node->nodes, node->store, &options.nodes, err);
+	}
+	if (rc == ERR_OK) {
 		rc = manager_start(&options, &node->manager, err);
 	}
 	if (rc == ERR_OK) {
@@ -237,6 +280,8 @@ static enum err start_api(struct node *node, struct err_ctx *err)
 	const struct api_options options = {
 		.socket_path = node->config->values.muster_socket,
 		.manager = node->manager,
+		.call = run_nodes_call,
+		.ctx = &node->nodes,
 		.clock = &clock_system,
 		.log = &node->log,
 	};
@@ -247,14 +292,17 @@ static enum err start_api(struct node *node, struct err_ctx *err)
 static enum err start_all(struct node *node, struct cli *cli, const struct args *args)
 {
 	enum err rc = read_config(node, cli, args);
-	if (rc == ERR_OK) {
+	if (rc == ERR_OK && has_manager(node)) {
 		rc = open_store(node, &cli->err);
 	}
 	if (rc == ERR_OK) {
 		rc = start_proxy(node, &cli->err);
 	}
-	if (rc == ERR_OK) {
+	if (rc == ERR_OK && has_manager(node)) {
 		rc = start_manager(node, &cli->err);
+		rc = rc ? rc : run_nodes_open(&node->nodes, node->manager, node->proxy, &cli->err);
+	} else if (rc == ERR_OK) {
+		rc = run_nodes_join(&node->nodes, node->proxy, &cli->err);
 	}
 	return rc == ERR_OK ? start_api(node, &cli->err) : rc;
 }
@@ -264,6 +312,7 @@ static enum err start_all(struct node *node, struct cli *cli, const struct args 
 static void stop_all(struct node *node)
 {
 	node->api = api_stop(node->api);
+	run_nodes_close(&node->nodes);
 	node->manager = manager_stop(node->manager);
 	node->proxy = proxy_stop(node->proxy);
 	node->store = store_close(node->store);
@@ -305,6 +354,7 @@ enum err cmd_run(struct cli *cli, const struct args *args)
 	CLEANUP(mem_freep) struct config *config = mem_need(sizeof(*config));
 	struct node node = { .config = config, .door = { .mutex = PTHREAD_MUTEX_INITIALIZER } };
 	set_signals(&ends);
+	run_nodes_init(&node.nodes, config, &node.log);
 	enum err rc = start_all(&node, cli, args);
 	if (rc == ERR_OK) {
 		log_event(&node.log, LOG_INFO, "run.started", "ready",

@@ -117,6 +117,7 @@ struct turn_context call_context(const struct manager_core *core)
 				      .events = core->events,
 				      .hooks = &core->hooks,
 				      .leader = core->role.leader,
+				      .nodes = core->nodes,
 				      .now_us = clock_monotonic_us(core->options.clock) };
 }
 

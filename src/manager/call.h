@@ -5,6 +5,7 @@
 
 #include "manager/group.h"
 #include "manager/role.h"
+#include "manager/nodes.h"
 
 /* Inside of the manager, as the commands see it. */
 struct manager_core {
@@ -14,6 +15,9 @@ struct manager_core {
 	struct list groups;
 	struct peer_options on; /* for new peers; host and port are filled in */
 	struct hook_door hooks;
+	struct nodes *nodes; /* NULL: this manager takes none */
+	void (*look_now)(struct manager_core *core, const char *host,
+			 uint16_t port); /* a server had trouble */
 };
 
 /* One command under way. Held by the caller and by the manager; who lets go last frees it. */

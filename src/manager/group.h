@@ -9,6 +9,7 @@
 #include "manager/event_log.h"
 #include "manager/hooks.h"
 #include "manager/manager.h"
+#include "manager/nodes.h"
 #include "manager/peer.h"
 #include "manager/report.h"
 #include "proxy/proxy.h"
@@ -55,7 +56,7 @@ struct group {
 	struct list rejoins;	  /* jobs: struct rejoin, of rejoin.h */
 	struct route route;	  /* the newest published */
 	uint64_t route_version;	  /* the record's version that it was made from */
-	uint32_t route_count;	  /* published for that version */
+	uint64_t route_count;	  /* published for that version */
 	uint64_t beat_written_us; /* newest heartbeat acknowledged by the primary, by its clock */
 	uint64_t beat_us;	  /* when, by ours; 0: none yet */
 	bool listed;		  /* while the store is read: it is in it */
@@ -74,6 +75,7 @@ struct turn_context {
 	struct event_log *events;
 	const struct hook_door *hooks;
 	struct leader *leader; /* NULL: nobody else can lead */
+	struct nodes *nodes; /* NULL: there are none */
 	uint64_t now_us;
 };
 

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "db/conn.h"
 #include "manager/call.h"
+#include "manager/node_report.h"
 #include "manager/records.h"
 #include "manager/vitals.h"
 #include "os/mailbox.h"
@@ -161,9 +162,9 @@ static struct group *find_group(struct manager *manager, const struct peer *peer
 }
 
 /* The proxy lost a connection to a server: it is looked at now. */
-static void look_now(struct manager *manager, const char *host, uint16_t port)
+static void look_now(struct manager_core *core, const char *host, uint16_t port)
 {
-	LIST_EACH (&manager->core.groups, at) {
+	LIST_EACH (&core->groups, at) {
 		struct group *group = LIST_ENTRY(at, struct group, list);
 		for (uint32_t i = 0; i < group->record.server_count; i++) {
 			const struct record_server *server = &group->record.servers[i];
@@ -178,7 +179,11 @@ static void take_accounts(struct manager *manager, const struct group *group,
 			  struct accounts *accounts)
 {
 	const struct manager_options *options = &manager->core.options;
-	if (group && options->proxy && strcmp(options->proxy_group, group->record.group) == 0) {
+	if (group && manager->core.nodes) {
+		nodes_set_accounts(manager->core.nodes, group->record.group, accounts);
+	}
+	if (group && options->proxy && !options->nodes.linked &&
+	    strcmp(options->proxy_group, group->record.group) == 0) {
 		proxy_set_accounts(options->proxy, accounts);
 	} else {
 		(void)accounts_unref(accounts);
@@ -252,7 +257,7 @@ static void take_mail(struct manager *manager, struct mail *mail)
 		run_call(manager, mail->body, mail->row);
 		break;
 	case MAIL_TROUBLE:
-		look_now(manager, mail->host, mail->port);
+		look_now(&manager->core, mail->host, mail->port);
 		break;
 	case MAIL_WAKE:
 		break;
@@ -315,13 +320,35 @@ static uint64_t follow_groups(struct manager *manager)
 	return context.now_us + (uint64_t)FOLLOW_INTERVAL_MS * US_PER_MS;
 }
 
+/* Nothing is decided before it is known which nodes there are: they may carry clients. */
+static bool lead_nodes(struct manager *manager)
+{
+	struct nodes *nodes = manager->core.nodes;
+	struct err_ctx err = { 0 };
+	uint64_t now_us = clock_monotonic_us(manager->core.options.clock);
+	enum err rc = nodes ? nodes_lead(nodes, manager->core.options.store, now_us, &err) : ERR_OK;
+	if (rc != ERR_OK) {
+		log_event(manager->core.options.log, LOG_WARN, "store.failed",
+			  "the nodes can't be read; nothing is decided until they can",
+			  LOG_TEXT("error", err_text(rc, &err)));
+	}
+	return rc == ERR_OK;
+}
+
 static uint64_t turn_groups(struct manager *manager)
 {
 	struct turn_context context = call_context(&manager->core);
 	notice_pause(manager, context.now_us);
 	uint64_t next_us = context.now_us + (uint64_t)FLUSH_INTERVAL_MS * US_PER_MS;
 	if (!role_turn(&manager->core)) {
+		if (manager->core.nodes) {
+			node_report_dismiss(manager->core.nodes);
+			nodes_follow(manager->core.nodes);
+		}
 		return follow_groups(manager);
+	}
+	if (!lead_nodes(manager)) {
+		return next_us;
 	}
 	LIST_EACH (&manager->core.groups, at) {
 		struct group *group = LIST_ENTRY(at, struct group, list);
@@ -329,6 +356,11 @@ static uint64_t turn_groups(struct manager *manager)
 		context.now_us = clock_monotonic_us(manager->core.options.clock);
 		group_turn(group, &context, &due_us);
 		call_answer_waiters(&manager->core, group);
+		next_us = due_us < next_us ? due_us : next_us;
+	}
+	if (manager->core.nodes) {
+		uint64_t due_us = node_report_turn(&manager->core,
+						   clock_monotonic_us(manager->core.options.clock));
 		next_us = due_us < next_us ? due_us : next_us;
 	}
 	flush_events(manager, context.now_us);
@@ -363,6 +395,9 @@ static void release(struct manager *manager)
 	LIST_EACH (&manager->core.groups, at) {
 		(void)group_free(LIST_ENTRY(at, struct group, list));
 	}
+	if (manager->core.nodes) {
+		node_report_dismiss(manager->core.nodes);
+	}
 	struct mail mail;
 	while (manager->mail && mailbox_receive(manager->mail, &mail)) {
 		if (mail.kind == MAIL_CALL) {
@@ -373,6 +408,7 @@ static void release(struct manager *manager)
 			take_mail(manager, &mail);
 		}
 	}
+	manager->core.nodes = nodes_free(manager->core.nodes);
 	manager->mail = mailbox_free(manager->mail);
 	if (manager->core.events) {
 		event_log_close(manager->core.events);
@@ -390,6 +426,10 @@ enum err manager_start(const struct manager_options *options, struct manager **r
 	struct manager *manager = mem_need(sizeof(*manager));
 	manager->core.options = *options;
 	list_init(&manager->core.groups);
+	manager->core.look_now = look_now;
+	if (options->nodes.authority) {
+		manager->core.nodes = nodes_new(&options->nodes);
+	}
 	const struct manager_accounts *accounts = &manager->core.options.accounts;
 	manager->core.on = (struct peer_options){
 		.user = accounts->manager_user,

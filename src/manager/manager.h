@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "manager/hook.h"
+#include "manager/nodes.h"
 #include "manager/webhook.h"
 #include "proxy/route.h"
 #include "store/store_place.h"
@@ -65,7 +66,8 @@ struct manager_options {
 	char proxy_group[ROUTE_NAME_BYTES_MAX]; /* the group that the local proxy serves */
 	uint16_t write_port;			/* of the local proxy, for status; 0: none */
 	uint16_t read_port;
-	const char *data_dir; /* saved tails go below it; outlives the manager */
+	const char *data_dir;	   /* saved tails go below it; outlives the manager */
+	struct node_options nodes; /* authority NULL: this manager takes no nodes */
 	const struct clock *clock;
 	const struct log *log;
 	struct manager_door *door; /* may be NULL; see below */

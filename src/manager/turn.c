@@ -21,6 +21,7 @@ enum {
 	ACCOUNTS_INTERVAL_S = 10,
 	KEY_BYTES_MAX = 160,
 	UNSTORED_RETRY_MS = 1000,
+	COUNT_BITS = 20, /* of a route's revision: how often it was published for one record */
 };
 
 /* A journalled step stands for those that follow it on the same server in the same stage. */
@@ -52,25 +53,46 @@ static uint32_t journal_bits(enum step step)
 
 /* ---------------------------------------------------------------- deciding */
 
+static bool is_local(const struct group *group, const struct turn_context *context)
+{
+	return context->options->proxy && !context->options->nodes.linked &&
+	       strcmp(context->options->proxy_group, group->record.group) == 0;
+}
+
+/* What the local proxy has in force. It needs no lease: it is told by this very process. */
+static void see_local(const struct group *group, const struct turn_context *context,
+		      struct lease_node *ret)
+{
+	struct proxy_status status;
+	proxy_get_status(context->options->proxy, &status);
+	bool newest =
+		status.epoch == group->route.epoch && status.revision >= group->route.revision;
+	*ret = (struct lease_node){
+		.carries = true,
+		.answered_us = context->now_us,
+		.epoch = status.epoch,
+		.revision = newest ? group->route_version : 0,
+		.held = status.held,
+		.transactions_open = status.transactions_open,
+	};
+}
+
 static void see_routes(struct group *group, const struct turn_context *context)
 {
 	struct observation_routes *routes = &group->seen.routes;
-	const struct manager_options *options = context->options;
-	if (!options->proxy || strcmp(options->proxy_group, group->record.group) != 0) {
-		/* No node routes to this group: every path is closed. */
-		*routes = (struct observation_routes){ .epoch = group->record.epoch,
-						       .revision = UINT64_MAX,
-						       .held = true };
-		return;
+	const struct lease_terms none = { .duration_us = US_PER_S };
+	struct lease_node local;
+	bool is_here = is_local(group, context);
+	if (is_here) {
+		see_local(group, context, &local);
 	}
-	struct proxy_status status;
-	proxy_get_status(options->proxy, &status);
-	bool newest =
-		status.epoch == group->route.epoch && status.revision >= group->route.revision;
-	routes->epoch = status.epoch;
-	routes->revision = newest ? group->route_version : 0;
-	routes->held = status.held;
-	routes->transactions_open = status.transactions_open;
+	if (context->nodes) {
+		nodes_see_routes(context->nodes, group, is_here ? &local : NULL, context->now_us,
+				 routes);
+	} else {
+		lease_routes(&local, is_here ? 1 : 0, &none, 0, group->record.epoch,
+			     context->now_us, routes);
+	}
 }
 
 static void forget_stage(struct group *group)
@@ -298,22 +320,31 @@ static void act(struct group *group, const struct turn_context *context, bool di
 
 static void publish(struct group *group, const struct turn_context *context)
 {
-	struct proxy *proxy = context->options->proxy;
-	if (!proxy || strcmp(context->options->proxy_group, group->record.group) != 0) {
+	bool is_here = is_local(group, context);
+	uint64_t floor = context->nodes ? nodes_revision_floor(context->nodes, group) : 0;
+	if (!is_here && !(context->nodes &&
+			  nodes_carry(context->nodes, group->record.group, context->now_us))) {
 		return;
 	}
 	struct route route;
 	const struct publish_options options = { .lag_limit_s = context->options->lag_limit_s };
 	publish_route(&group->record, &group->seen, &options, &route);
 	bool newer = group->route_version != group->record.version;
-	if (!newer && !publish_differs(&group->route, &route)) {
+	if (!newer && !publish_differs(&group->route, &route) && group->route.revision > floor) {
 		return;
 	}
+	uint64_t base = group->record.version << COUNT_BITS;
 	group->route_count = newer ? 0 : group->route_count + 1;
-	route.revision = group->record.version << 16 | (group->route_count & 0xffff);
+	/* An earlier manager may have handed out routes of this version. */
+	if (floor >= base + group->route_count) {
+		group->route_count = floor - base + 1;
+	}
+	route.revision = base + group->route_count;
 	group->route = route;
 	group->route_version = group->record.version;
-	proxy_publish(proxy, &route);
+	if (is_here) {
+		proxy_publish(context->options->proxy, &route);
+	}
 }
 
 static void finish_report(struct group *group, const struct turn_context *context)
@@ -389,8 +420,10 @@ static void pace(struct group *group, const struct turn_context *context)
 
 static void ask_for_accounts(struct group *group, const struct turn_context *context)
 {
-	if (!context->options->proxy || group->record.primary == SERVER_NONE ||
-	    strcmp(context->options->proxy_group, group->record.group) != 0 ||
+	bool wanted = is_local(group, context) ||
+		      (context->nodes &&
+		       nodes_carry(context->nodes, group->record.group, context->now_us));
+	if (!wanted || group->record.primary == SERVER_NONE ||
 	    !observation_answers(&group->seen, group->record.primary)) {
 		return;
 	}

@@ -114,6 +114,12 @@ void accounts_seal(struct accounts *accounts)
 	accounts->sealed = true;
 }
 
+const struct account *accounts_get(const struct accounts *accounts, size_t index)
+{
+	check(index < accounts->count);
+	return &accounts->rows[index];
+}
+
 const struct accounts_facts *accounts_get_facts(const struct accounts *accounts)
 {
 	return &accounts->facts;

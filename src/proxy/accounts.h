@@ -56,6 +56,9 @@ const struct accounts_facts *accounts_get_facts(const struct accounts *accounts)
 /* The number of rows. */
 size_t accounts_count(const struct accounts *accounts);
 
+/* Row number `index` (below the count) in the matching order; lives as long as the snapshot. */
+const struct account *accounts_get(const struct accounts *accounts, size_t index);
+
 /* The row that a server would use for `user` from `address` (an IP address as text, without the
  * ::ffff: of a mapped one), or NULL. Names in host patterns match only "localhost", and that for
  * loopback addresses: the servers' reverse look-ups are not repeated here.

@@ -174,6 +174,17 @@ void proxy_set_accounts(struct proxy *proxy, struct accounts *accounts)
 	(void)accounts_unref(accounts);
 }
 
+void proxy_set_lease(struct proxy *proxy, uint64_t until_us)
+{
+	uint64_t before_us = atomic_exchange(&proxy->shared.lease_until_us, until_us);
+	if (before_us <= clock_monotonic_us(proxy->shared.options.clock)) {
+		/* What was frozen goes on. */
+		for (uint32_t i = 0; i < proxy->worker_count; i++) {
+			worker_wake(&proxy->workers[i]);
+		}
+	}
+}
+
 void proxy_get_status(const struct proxy *proxy, struct proxy_status *ret)
 {
 	*ret = (struct proxy_status){ .held = true };
@@ -271,6 +282,7 @@ enum err proxy_start(const struct proxy_options *options, struct proxy **ret, st
 	proxy->shared.worker_count = proxy->worker_count;
 	proxy->shared.workers = proxy->workers;
 	proxy->shared.secrets = secrets_new();
+	atomic_init(&proxy->shared.lease_until_us, UINT64_MAX);
 	check(pthread_mutex_init(&proxy->mutex, NULL) == 0);
 	check(pthread_cond_init(&proxy->work, NULL) == 0);
 	enum err rc = start(proxy, options, err);

@@ -71,6 +71,12 @@ void proxy_publish(struct proxy *proxy, const struct route *route);
 /* Replaces the account snapshot; takes ownership. Thread-safe. */
 void proxy_set_accounts(struct proxy *proxy, struct accounts *accounts);
 
+/* The time (the proxy's clock) from which on nothing more may go to a primary, and no answer of one may reach a client,
+ * until it is set anew: see decide/lease.h. Held and frozen statements go on when a later time is set. Each worker
+ * looks at its clock right before it writes, so a process that was stopped sends nothing old when it goes on.
+ * UINT64_MAX, the default: no limit. Thread-safe. */
+void proxy_set_lease(struct proxy *proxy, uint64_t until_us);
+
 void proxy_get_status(const struct proxy *proxy, struct proxy_status *ret); /* thread-safe */
 uint16_t proxy_port(const struct proxy *proxy, size_t listener_index);
 

@@ -44,6 +44,9 @@ static struct routing_answer to_primary(const struct routing_question *question)
 		answer.server = route->primary;
 	}
 	answer.drop = question->current != ROUTING_NOWHERE && question->current != answer.server;
+	if (question->frozen) {
+		return answer;
+	}
 	switch (route->writes) {
 	case ROUTE_OPEN:
 		answer.hold = !has_primary;

@@ -21,6 +21,7 @@ struct routing_question {
 	uint32_t
 		current; /* index of the server that the session is connected to, NOWHERE or GONE */
 	bool as_primary; /* that connection was made because the server was the primary */
+	bool frozen;	 /* this node's lease is over: nothing goes to the primary */
 	bool in_transaction;   /* something is open that ends with the connection */
 	const uint32_t *reads; /* [ROUTE_SERVERS_MAX] read sessions by server */
 	uint32_t avoided;      /* bits by server: refused a connection a moment ago */

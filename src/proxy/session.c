@@ -273,6 +273,7 @@ struct routing_answer session_route(const struct session *session)
 		.role = session->role,
 		.current = upstream ? upstream->server : (uint32_t)ROUTING_NOWHERE,
 		.as_primary = upstream && upstream->as_primary,
+		.frozen = !worker_lease_holds(session->worker),
 		.in_transaction =
 			session->state.in_transaction || (session->state.losses & STATE_LONG_DATA),
 		.reads = worker->reads,

@@ -291,9 +291,9 @@ static enum transport_result send_retained(struct session *session)
 	struct session_command *command = &session->command;
 	while (command->sent_bytes < command->wire_bytes) {
 		size_t count = 0;
-		enum transport_result rc = transport_write(
-			&session->upstream->io, session->in.ptr + command->sent_bytes,
-			command->wire_bytes - command->sent_bytes, &count);
+		enum transport_result rc =
+			upstream_write(session->upstream, session->in.ptr + command->sent_bytes,
+				       command->wire_bytes - command->sent_bytes, &count);
 		if (rc != TRANSPORT_OK) {
 			return rc;
 		}
@@ -311,9 +311,8 @@ static enum transport_result send_streamed(struct session *session)
 		scan_streamed(session);
 		while (command->scanned_bytes) {
 			size_t count = 0;
-			enum transport_result rc =
-				transport_write(&session->upstream->io, session->in.ptr,
-						command->scanned_bytes, &count);
+			enum transport_result rc = upstream_write(
+				session->upstream, session->in.ptr, command->scanned_bytes, &count);
 			if (rc != TRANSPORT_OK) {
 				return rc;
 			}

@@ -239,7 +239,9 @@ static enum transport_result fill(struct session *session, struct relay *relay)
 {
 	struct upstream *upstream = session->upstream;
 	size_t count = 0;
-	if (!upstream->io.readable) {
+	/* Without a lease another primary may be open: what this one acknowledges now must not be believed. */
+	if (!upstream->io.readable ||
+	    (upstream->as_primary && !worker_lease_holds(session->worker))) {
 		return TRANSPORT_BLOCKED;
 	}
 	relay->count = upstream->in.len;

@@ -87,13 +87,24 @@ struct upstream *upstream_open(struct session *session, uint32_t server, bool as
 	return upstream;
 }
 
+enum transport_result upstream_write(struct upstream *upstream, const void *bytes, size_t count,
+				     size_t *ret_count)
+{
+	*ret_count = 0;
+	if (upstream->as_primary && upstream->phase == UPSTREAM_READY &&
+	    !worker_lease_holds(upstream->worker)) {
+		return TRANSPORT_BLOCKED;
+	}
+	return transport_write(&upstream->io, bytes, count, ret_count);
+}
+
 bool upstream_flush(struct upstream *upstream)
 {
 	while (upstream->out_at < upstream->out.len) {
 		size_t count = 0;
 		enum transport_result rc =
-			transport_write(&upstream->io, upstream->out.ptr + upstream->out_at,
-					upstream->out.len - upstream->out_at, &count);
+			upstream_write(upstream, upstream->out.ptr + upstream->out_at,
+				       upstream->out.len - upstream->out_at, &count);
 		if (rc != TRANSPORT_OK) {
 			return rc == TRANSPORT_BLOCKED;
 		}

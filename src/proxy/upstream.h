@@ -78,6 +78,10 @@ enum upstream_progress upstream_run(struct upstream *upstream);
  * it isn't NULL. Then upstream_run() until it is ready again. */
 void upstream_set_up(struct upstream *upstream, bool with_state, struct stmt *stmt);
 
+/* As transport_write(), but TRANSPORT_BLOCKED as long as this node's lease keeps traffic from the primary. */
+enum transport_result upstream_write(struct upstream *upstream, const void *bytes, size_t count,
+				     size_t *ret_count);
+
 /* Writes what is queued. false: the connection is lost. */
 bool upstream_flush(struct upstream *upstream);
 

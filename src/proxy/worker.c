@@ -118,6 +118,19 @@ void worker_report_trouble(struct worker *worker, uint32_t server)
 			 worker->target->route.servers[server].port);
 }
 
+/* Not the turn's clock: this process may have been stopped in the middle of the turn. */
+bool worker_lease_holds(struct worker *worker)
+{
+	uint64_t until_us = atomic_load(&worker->shared->lease_until_us);
+	if (until_us == UINT64_MAX || read_clock(worker) < until_us) {
+		return true;
+	}
+	if (worker->frozen_since_us == 0) {
+		worker->frozen_since_us = worker->now_us;
+	}
+	return false;
+}
+
 /* Puts the new route in force: every session is looked at once. */
 static void apply_target(struct worker *worker, struct target *target)
 {
@@ -220,6 +233,33 @@ static void move_readers(struct worker *worker)
 	worker->readers_leave = any;
 }
 
+/* What the end of the lease held up goes on with the next one, or is given up when none comes in time. */
+static void thaw(struct worker *worker)
+{
+	uint64_t since_us = worker->frozen_since_us;
+	if (since_us == 0) {
+		return;
+	}
+	worker->frozen_since_us = 0;
+	if (!worker_lease_holds(worker)) {
+		uint64_t limit_us = (uint64_t)worker->shared->options.hold_ms_max * US_PER_MS;
+		bool late = worker->now_us - since_us >= limit_us;
+		worker->frozen_since_us = late ? worker->now_us : since_us;
+		if (!late) {
+			return;
+		}
+		LIST_EACH (&worker->sessions, link) {
+			struct session *session = LIST_ENTRY(link, struct session, link);
+			if (session->upstream && session->upstream->as_primary) {
+				session_lose_upstream(session, true);
+			}
+		}
+	}
+	LIST_EACH (&worker->sessions, link) {
+		session_run(LIST_ENTRY(link, struct session, link));
+	}
+}
+
 /* What waits for a time to come, rather than for an event: looked at all together, now and then. */
 static void run_timers(struct worker *worker)
 {
@@ -255,7 +295,7 @@ static int sleep_ms(const struct worker *worker)
 		return 0;
 	}
 	if (!list_is_empty(&worker->held) || !list_is_empty(&worker->connecting) ||
-	    worker->preopen_wanted || worker->readers_leave) {
+	    worker->preopen_wanted || worker->readers_leave || worker->frozen_since_us) {
 		return WORKER_TIMER_MS;
 	}
 	return WORKER_IDLE_MS;
@@ -313,6 +353,7 @@ static void *run(void *arg)
 		}
 		take_mail(worker);
 		run_ready(worker);
+		thaw(worker);
 		run_timers(worker);
 		free_dying(worker);
 		publish_status(worker);
@@ -352,7 +393,7 @@ void worker_fini(struct worker *worker)
 	worker->scratch = mem_free(worker->scratch);
 }
 
-static void wake(struct worker *worker)
+void worker_wake(struct worker *worker)
 {
 	uint64_t one = 1;
 	/* Fails only when the counter is full, and then the worker is awake. */
@@ -363,17 +404,17 @@ static void wake(struct worker *worker)
 void worker_post_target(struct worker *worker, struct target *target)
 {
 	(void)target_unref(atomic_exchange(&worker->next_target, target));
-	wake(worker);
+	worker_wake(worker);
 }
 
 void worker_post_accounts(struct worker *worker, struct accounts *accounts)
 {
 	(void)accounts_unref(atomic_exchange(&worker->next_accounts, accounts));
-	wake(worker);
+	worker_wake(worker);
 }
 
 void worker_ask_stop(struct worker *worker)
 {
 	atomic_store(&worker->stop_asked, true);
-	wake(worker);
+	worker_wake(worker);
 }

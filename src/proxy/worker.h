@@ -47,7 +47,8 @@ struct worker_shared {
 	struct secrets *secrets;
 	struct auth_sha2_rsa *key;
 	atomic_uint session_count;
-	struct worker *workers; /* [worker_count] */
+	atomic_uint_fast64_t lease_until_us; /* nothing goes to a primary from then on */
+	struct worker *workers;		     /* [worker_count] */
 };
 
 /* What others see of a worker. */
@@ -106,6 +107,7 @@ struct worker {
 	uint64_t trouble_told_us[ROUTE_SERVERS_MAX]; /* last report, by server */
 	size_t held_bytes;
 	uint64_t timers_due_us;
+	uint64_t frozen_since_us; /* the lease's end held something up since; 0: it did not */
 	bool readers_leave;	  /* some session has leave_us */
 	bool preopen_wanted;	  /* idle sessions may have to be moved in the background */
 	uint64_t malformed_count; /* clients that were closed for what they sent */
@@ -125,6 +127,7 @@ void worker_fini(struct worker *worker); /* after its thread has ended, or was n
 void worker_post_target(struct worker *worker, struct target *target);
 void worker_post_accounts(struct worker *worker, struct accounts *accounts);
 void worker_ask_stop(struct worker *worker); /* thread-safe; then join worker->thread */
+void worker_wake(struct worker *worker);     /* thread-safe */
 
 /* Inside the thread. */
 MUST_CHECK enum err worker_watch(struct worker *worker, int fd, struct watch *watch);
@@ -133,3 +136,6 @@ MUST_CHECK enum err worker_watch(struct worker *worker, int fd, struct watch *wa
  * of it for a moment, and as long as that is open the poller goes on reporting it. -1: nothing to do. */
 void worker_unwatch(struct worker *worker, int fd);
 void worker_report_trouble(struct worker *worker, uint32_t server);
+
+/* Whether traffic with a primary may go on at this very moment; notes that something was held up when it may not. */
+bool worker_lease_holds(struct worker *worker);

@@ -1,0 +1,14 @@
+/* What the commands about nodes have in common. Manager thread only. */
+#pragma once
+
+#include "manager/call.h"
+#include "manager/nodes.h"
+
+#define CALL_NODE_TOKEN_PREFIX "token/"
+
+/* ERR_REFUSED when this manager takes no nodes. */
+MUST_CHECK enum err call_node_need(const struct manager_core *core, struct err_ctx *err);
+
+/* One event about a node. */
+void call_node_tell(struct manager_core *core, enum log_level level, const char *evt,
+		    const char *node, const char *message);
