@@ -371,9 +371,9 @@ static void tend_primary(struct record *record, const struct observation *seen,
 	if (!observation_answers(seen, record->primary)) {
 		return;
 	}
-	if (promise_count_processes(record, seen, options, now_us)) {
-		ret->changed = true;
-	}
+	bool counted = promise_count_processes(record, seen, options, now_us);
+	bool advanced = promise_advance_base(record, seen, options, now_us);
+	ret->changed = ret->changed || counted || advanced;
 	note_uuid(&record->servers[record->primary], &seen->servers[record->primary].status, ret);
 	enum step step = promise_step(record, seen);
 	if (step != STEP_NONE) {

@@ -446,7 +446,8 @@ static void choose(const struct record *record, const struct observation *seen,
 	if (record->policy == POLICY_LOSSLESS && !record->ask_accept_loss &&
 	    !gtid_set_contains(most, &record->base)) {
 		(void)snprintf(ret->missing, sizeof(ret->missing),
-			       "%s, the most advanced, lacks commits of an earlier epoch",
+			       "%s, the most advanced, lacks commits that are on the record as "
+			       "acknowledged",
 			       record->servers[ret->best].name);
 		return;
 	}

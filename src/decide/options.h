@@ -18,6 +18,7 @@ struct decide_options {
 	uint64_t freeze_us;   /* switchover: for read-only and catch-up */
 	uint64_t undo_us;     /* switchover: to reopen the old primary */
 	uint64_t parent_us;   /* a parent has been sound for so long: a server goes back below it */
+	uint64_t base_us;     /* so often what every member has is put on the record */
 	uint64_t alone_us;    /* no replica acknowledges for so long: the primary goes on alone */
 	uint64_t extra_us;    /* transactions too many are believed after so long */
 	uint64_t cooldown_us; /* between two automatic failovers, unless healthy in between */

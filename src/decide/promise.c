@@ -133,6 +133,42 @@ bool promise_count_processes(struct record *record, const struct observation *se
 	return changed;
 }
 
+/* Whether every member, read after it, has what the primary had at its older reading. */
+static bool is_everywhere(const struct record *record, const struct observation *seen)
+{
+	const struct observation_older *source = &seen->servers[record->primary].older;
+	bool everywhere = source->begun_us != 0;
+	for (uint32_t i = 0; i < record->server_count && everywhere; i++) {
+		const struct observation_server *one = &seen->servers[i];
+		if (record_is_member(record, i)) {
+			everywhere = observation_answers(seen, i) &&
+				     !record_is_void(record, seen, i) &&
+				     one->status_us > source->ended_us &&
+				     gtid_set_contains(&one->status.received, &source->executed);
+		}
+	}
+	return everywhere;
+}
+
+bool promise_advance_base(struct record *record, const struct observation *seen,
+			  const struct decide_options *options, uint64_t now_us)
+{
+	if (record->based_us == 0) {
+		record->based_us = now_us;
+	}
+	if (record->acks == 0 || now_us - record->based_us < options->base_us ||
+	    !is_everywhere(record, seen)) {
+		return false;
+	}
+	const struct gtid_set *executed = &seen->servers[record->primary].older.executed;
+	record->based_us = now_us;
+	if (gtid_set_contains(&record->base, executed)) {
+		return false;
+	}
+	gtid_set_add(&record->base, executed);
+	return true;
+}
+
 const char *promise_update(struct record *record, const struct observation *seen,
 			   const struct decide_options *options, uint64_t now_us)
 {

@@ -18,6 +18,11 @@ enum step promise_step(const struct record *record, const struct observation *se
 bool promise_count_processes(struct record *record, const struct observation *seen,
 			     const struct decide_options *options, uint64_t now_us);
 
+/* Puts on the record, now and then, what the primary and every member have: no future primary may lack it, not even this one
+ * when it comes back from a backup. Returns whether the record changed. */
+bool promise_advance_base(struct record *record, const struct observation *seen,
+			  const struct decide_options *options, uint64_t now_us);
+
 /* Whether a server that nobody orders to may acknowledge commits of `primary`: it is seen to be set up so, or it can't be
  * looked at and was told to acknowledge before. A process that is gone acknowledges nothing, and starts so. */
 bool promise_may_acknowledge(const struct record *record, const struct observation *seen,

@@ -111,6 +111,7 @@ struct record {
 	uint64_t state_since_us;
 	uint64_t
 		clients_none_since_us; /* the primary counts no acknowledging replica since; 0: it does */
+	uint64_t based_us;	       /* when `base` was last looked at; 0: not yet */
 	uint64_t restarted_us[SERVERS_MAX]; /* server i was seen as another process since; 0: not */
 	uint64_t extra_since_us
 		[SERVERS_MAX]; /* server i shows transactions that the primary lacks since; 0: not */

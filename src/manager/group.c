@@ -18,6 +18,7 @@ enum {
 	RETRY_MAX_MS = 5000,
 	STREAM_HEARTBEATS = 5, /* half heartbeats without a sign of life: the stream is lost */
 	TENSE_MS = 3000,
+	BASE_INTERVAL_S = 30,
 };
 
 static struct decide_options decide_options_of(const struct manager_options *options)
@@ -39,6 +40,7 @@ static struct decide_options decide_options_of(const struct manager_options *opt
 		.freeze_us = options->freeze_ms * ms,
 		.undo_us = options->step_timeout_ms * ms,
 		.parent_us = (uint64_t)options->parent_return_s * US_PER_S,
+		.base_us = (uint64_t)BASE_INTERVAL_S * US_PER_S,
 		.alone_us = (uint64_t)options->silence_ms * 2 * ms,
 		.extra_us = (uint64_t)options->heartbeat_ms * 2 * ms,
 		.cooldown_us = (uint64_t)options->failover_cooldown_s * US_PER_S,

@@ -144,6 +144,7 @@ void sim_manager_take_group(struct sim_world *world, uint32_t manager, const str
 	one->record.stage = one->record.stage + 1;
 	one->record.clients_none_since_us = 0;
 	memset(one->record.extra_since_us, 0, sizeof(one->record.extra_since_us));
+	one->record.based_us = 0;
 	memset(one->record.restarted_us, 0, sizeof(one->record.restarted_us));
 	one->has_record = true;
 	one->unstored = false;

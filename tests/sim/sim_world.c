@@ -233,6 +233,7 @@ static void choose_setup(struct sim_world *world)
 			     .drain_us = 1000 * ms,
 			     .freeze_us = 800 * ms,
 			     .undo_us = 3000 * ms,
+			     .base_us = 500 * ms,
 			     .alone_us = 1600 * ms,
 			     .extra_us = 400 * ms,
 			     .cooldown_us = 3000 * ms },

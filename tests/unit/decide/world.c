@@ -37,6 +37,7 @@ void world_init(struct world *world, enum policy policy, uint32_t count)
 		.freeze_us = 3000000,
 		.undo_us = 10000000,
 		.parent_us = 1000000,
+		.base_us = 30000000,
 		.alone_us = 4000000,
 		.extra_us = 100000,
 		.cooldown_us = 600000000,
@@ -74,6 +75,9 @@ void world_init(struct world *world, enum policy policy, uint32_t count)
 void world_fini(struct world *world)
 {
 	observation_fini(&world->seen);
+	for (uint32_t i = 0; i < SERVERS_MAX; i++) {
+		gtid_set_fini(&world->looked[i]);
+	}
 	record_fini(&world->record);
 }
 
@@ -150,8 +154,17 @@ static void look(struct world *world, uint32_t i)
 	one->misses = 0;
 	one->reach = REACH_ANSWERS;
 	one->answered_us = world->now_us;
+	gtid_set_clear(&one->older.executed);
+	gtid_set_copy(&one->older.executed, &world->looked[i]);
+	one->older.begun_us = one->status_us;
+	one->older.ended_us = one->status_end_us;
+	one->older.read_only = world->looked_read_only & (1u << i);
 	one->status_us = world->now_us;
 	one->status_end_us = world->now_us;
+	gtid_set_clear(&world->looked[i]);
+	gtid_set_copy(&world->looked[i], &one->status.executed);
+	world->looked_read_only &= ~(1u << i);
+	world->looked_read_only |= one->status.read_only ? 1u << i : 0;
 	if (i == world->record.primary && world->record.policy == POLICY_BOUNDED) {
 		observation_mark(&world->seen, i, (uint64_t)world->record.max_loss_s * 125000);
 	}

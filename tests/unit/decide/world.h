@@ -19,6 +19,8 @@ struct world {
 	enum write_trouble trouble; /* what the write probe says of a stalled primary */
 	uint32_t no_steps;	    /* bit i: steps on server i fail */
 	uint32_t cut;		    /* bit i: the stream into server i doesn't get through */
+	struct gtid_set looked[SERVERS_MAX]; /* what each had at the newest look */
+	uint32_t looked_read_only;	     /* bit i: server i was read-only then */
 	uint32_t open_transactions;
 	bool slow_appliers; /* what is received isn't applied */
 	bool routes_stuck;  /* the nodes don't answer */
