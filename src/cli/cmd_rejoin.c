@@ -2,10 +2,13 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/request.h"
+
+enum { FOLLOW_MS = 250 };
 
 const struct option_row options_rejoin[] = {
 	{ .name = "plan",
@@ -15,6 +18,18 @@ const struct option_row options_rejoin[] = {
 	{ .name = "export-tail",
 	  .kind = OPTION_FLAG,
 	  .help = "Save the transactions that the primary lacks: as a binary log and as text." },
+	{ .name = "reclone",
+	  .kind = OPTION_FLAG,
+	  .help = "Make it anew as a replica: its data are destroyed and another server's copied. "
+		  "What only it has is saved first." },
+	{ .name = "donor",
+	  .kind = OPTION_TEXT,
+	  .value = "SERVER",
+	  .help = "With --reclone: whose data. Default: a replica that is not behind, else the "
+		  "primary." },
+	{ .name = "discard-tail",
+	  .kind = OPTION_FLAG,
+	  .help = "With --reclone: go on when what only it has can't be saved." },
 	{ .name = "to",
 	  .kind = OPTION_TEXT,
 	  .value = "DIR",
@@ -25,6 +40,9 @@ const struct option_row options_rejoin[] = {
 
 static const char *action_of(const struct args *args)
 {
+	if (args_has(args, "reclone")) {
+		return "reclone";
+	}
 	return args_has(args, "export-tail") ? "export-tail" : "plan";
 }
 
@@ -55,8 +73,15 @@ static enum err add_folder(struct cli *cli, const struct args *args, json_t *bod
 
 static enum err check_options(struct cli *cli, const struct args *args)
 {
-	if (args_has(args, "plan") && args_has(args, "export-tail")) {
-		return err_set(&cli->err, ERR_USAGE, "--plan and --export-tail: choose one");
+	if (args_has(args, "plan") + args_has(args, "export-tail") + args_has(args, "reclone") >
+	    1) {
+		return err_set(&cli->err, ERR_USAGE,
+			       "--plan, --export-tail and --reclone: choose one");
+	}
+	if ((args_has(args, "donor") || args_has(args, "discard-tail")) &&
+	    !args_has(args, "reclone")) {
+		return err_set(&cli->err, ERR_USAGE, "--%s goes with --reclone",
+			       args_has(args, "donor") ? "donor" : "discard-tail");
 	}
 	if (args_has(args, "to") && !args_has(args, "export-tail")) {
 		return err_set(&cli->err, ERR_USAGE, "--to goes with --export-tail");
@@ -124,6 +149,123 @@ static enum err run(struct request *request, const char *action, json_t *body)
 	return rc;
 }
 
+/* ---------------------------------------------------------------- making it anew */
+
+/* Shows what would happen, on standard error since it is no result, and asks. */
+static enum err agree(struct request *request, const struct args *args, const char *server,
+		      const char *donor)
+{
+	json_t *plan = NULL;
+	json_t *body =
+		json_pack("{s:s, s:s, s:s?}", "server", server, "action", "plan", "donor", donor);
+	enum err rc = request_group_call(request, "POST", "/rejoin", body, &plan);
+	json_decref(body);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	const char *extra = request_text(plan, "extra");
+	cli_note(request->cli, "%s is %s. %s", server, request_text(plan, "class"),
+		 request_text(plan, "meaning"));
+	if (extra[0]) {
+		cli_note(request->cli, "only %s has: %s", server, extra);
+	}
+	cli_note(request->cli,
+		 "all data of %s are destroyed, and %" JSON_INTEGER_FORMAT
+		 " tables (%" JSON_INTEGER_FORMAT " MiB) copied from %s",
+		 server, json_integer_value(json_object_get(plan, "tables")),
+		 json_integer_value(json_object_get(plan, "bytes")) >> 20,
+		 request_text(plan, "donor"));
+	json_decref(plan);
+	return cli_confirm(request->cli, args, "Destroy its data and make it anew?");
+}
+
+static void note_progress(struct cli *cli, const json_t *job, char *last, size_t last_bytes)
+{
+	char line[512];
+	(void)snprintf(line, sizeof(line), "%s", request_text(job, "doing"));
+	json_int_t tables = json_integer_value(json_object_get(job, "tables"));
+	json_int_t bytes = json_integer_value(json_object_get(job, "bytes"));
+	if (bytes > 0 || tables > 0) {
+		(void)snprintf(line, sizeof(line),
+			       "%s %s: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+			       " tables, %" JSON_INTEGER_FORMAT " rows, %" JSON_INTEGER_FORMAT
+			       " MiB, %.1f MiB/s",
+			       request_text(job, "doing"), request_text(job, "what"),
+			       json_integer_value(json_object_get(job, "tables_done")), tables,
+			       json_integer_value(json_object_get(job, "rows")), bytes >> 20,
+			       (double)json_integer_value(json_object_get(job, "bytes_per_s")) /
+				       (1024 * 1024));
+	}
+	if (strcmp(line, last) != 0) {
+		cli_note(cli, "%s", line);
+		(void)snprintf(last, last_bytes, "%s", line);
+	}
+}
+
+/* Follows the job to its end; it goes on without this command, too. */
+static enum err follow(struct request *request, json_t **ret)
+{
+	char last[512] = "";
+	for (;;) {
+		json_t *status = NULL;
+		const struct timespec pause = { 0, (long)FOLLOW_MS * 1000000 };
+		enum err rc = request_group_call(request, "GET", "/status", NULL, &status);
+		if (rc != ERR_OK) {
+			return rc;
+		}
+		json_t *job = json_incref(json_object_get(status, "rejoin"));
+		json_decref(status);
+		note_progress(request->cli, job, last, sizeof(last));
+		if (strcmp(request_text(job, "state"), "running") != 0) {
+			*ret = job;
+			return ERR_OK;
+		}
+		json_decref(job);
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+static enum err print_end(struct cli *cli, const json_t *job)
+{
+	const json_t *tail = json_object_get(job, "tail");
+	bool done = strcmp(request_text(job, "state"), "done") == 0;
+	if (cli->json && done) {
+		cli_print_json(cli, job);
+	} else if (done) {
+		buf_printf(&cli->out, "%s has the data of %s, after %.1f s\n",
+			   request_text(job, "server"), request_text(job, "donor"),
+			   json_number_value(json_object_get(job, "seconds")));
+		if (json_is_object(tail)) {
+			buf_add_text(&cli->out, "what only it had: ");
+			print_tail(cli, tail);
+		}
+	}
+	return done ? ERR_OK
+		    : err_set(&cli->err, err_from_name(request_text(job, "error")), "%s",
+			      request_text(job, "error_text"));
+}
+
+static enum err reclone(struct request *request, const struct args *args, const char *server,
+			json_t *body)
+{
+	const char *donor = args_text(args, "donor");
+	json_t *started = NULL;
+	json_t *job = NULL;
+	enum err rc = ERR_OK;
+	if (donor && json_object_set_new(body, "donor", json_string(donor)) != 0) {
+		rc = err_set(&request->cli->err, ERR_USAGE, "--donor: the name is no valid UTF-8");
+	}
+	(void)json_object_set_new(body, "discard_tail",
+				  json_boolean(args_has(args, "discard-tail")));
+	rc = rc ? rc : agree(request, args, server, donor);
+	rc = rc ? rc : request_group_call(request, "POST", "/rejoin", body, &started);
+	rc = rc ? rc : follow(request, &job);
+	rc = rc ? rc : print_end(request->cli, job);
+	json_decref(started);
+	json_decref(job);
+	return rc;
+}
+
 enum err cmd_rejoin(struct cli *cli, const struct args *args)
 {
 	struct request request;
@@ -140,7 +282,10 @@ enum err cmd_rejoin(struct cli *cli, const struct args *args)
 	rc = add_folder(cli, args, body);
 	rc = rc ? rc : request_open(cli, args, &request);
 	rc = rc ? rc : request_group(&request, args->word_count > 1 ? args_word(args, 0) : NULL);
-	rc = rc ? rc : run(&request, action, body);
+	if (rc == ERR_OK) {
+		rc = strcmp(action, "reclone") == 0 ? reclone(&request, args, server, body)
+						    : run(&request, action, body);
+	}
 	json_decref(body);
 	return rc;
 }

@@ -19,7 +19,7 @@
 #include "db/resolve.h"
 
 /* Which of libmariadb's calls is under way. */
-enum call { CALL_NONE, CALL_CONNECT, CALL_QUERY, CALL_STORE, CALL_NEXT };
+enum call { CALL_NONE, CALL_CONNECT, CALL_QUERY, CALL_STORE, CALL_NEXT, CALL_ROW };
 
 enum {
 	/* Resumptions after which an abandoned call is taken to be over: each one sees an end of file. */
@@ -33,7 +33,8 @@ struct conn {
 	enum call call;	   /* CALL_NONE between calls */
 	int wait_status;   /* of the call: MYSQL_WAIT_* it waits for */
 	int call_result;   /* of the call: 0 or what it returned; for CALL_NEXT -1: no more */
-	MYSQL_RES *result; /* of CALL_STORE */
+	MYSQL_RES *result; /* of CALL_STORE and CALL_ROW */
+	MYSQL_ROW row;	   /* of CALL_ROW; NULL at the end */
 	bool connected;	   /* the greeting and log-in are done */
 	bool usable;
 	int fd; /* once connected */
@@ -71,6 +72,9 @@ static void call_resume(struct conn *conn, int events)
 		break;
 	case CALL_NEXT:
 		conn->wait_status = mysql_next_result_cont(&result, &conn->mysql, events);
+		break;
+	case CALL_ROW:
+		conn->wait_status = mysql_fetch_row_cont(&conn->row, conn->result, events);
 		break;
 	case CALL_NONE:
 		check(conn->call != CALL_NONE);
@@ -491,6 +495,77 @@ enum err conn_query(struct conn *conn, struct str sql, uint64_t deadline_us, str
 		(void)rows_free(found);
 	}
 	return ERR_OK;
+}
+
+/* The next row of the stream; *ret_end when there is none. */
+static enum err stream_row(struct conn *conn, uint64_t wait_us, bool *ret_end, struct err_ctx *err)
+{
+	conn->call = CALL_ROW;
+	conn->row = NULL;
+	conn->wait_status = mysql_fetch_row_start(&conn->row, conn->result);
+	enum err rc = finish_call(conn, clock_monotonic_us(conn->clock) + wait_us, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	*ret_end = conn->row == NULL;
+	return *ret_end && mysql_errno(&conn->mysql) != 0 ? fail_mysql(conn, err) : ERR_OK;
+}
+
+static enum err stream_rows(struct conn *conn, uint64_t wait_us, conn_row_fn *each, void *ctx,
+			    struct err_ctx *err)
+{
+	size_t count = mysql_num_fields(conn->result);
+	struct str *values = mem_need(sizeof(*values) * (count ? count : 1));
+	bool end = false;
+	enum err rc = ERR_OK;
+	for (;;) {
+		rc = stream_row(conn, wait_us, &end, err);
+		if (rc != ERR_OK || end) {
+			break;
+		}
+		const unsigned long *lengths = mysql_fetch_lengths(conn->result);
+		for (size_t i = 0; i < count; i++) {
+			values[i] = (struct str){ conn->row[i], conn->row[i] ? lengths[i] : 0 };
+		}
+		rc = each(ctx, values, count, err);
+		if (rc != ERR_OK) {
+			/* The rest of the rows is on its way: nothing else can be asked here. */
+			conn->usable = false;
+			(void)shutdown(conn->fd, SHUT_RDWR);
+			break;
+		}
+	}
+	mem_free(values);
+	return rc;
+}
+
+enum err conn_stream(struct conn *conn, struct str sql, uint64_t wait_us, conn_row_fn *each,
+		     void *ctx, struct err_ctx *err)
+{
+	check(conn->call == CALL_NONE);
+	if (!conn->usable) {
+		return fail_unusable(conn, err);
+	}
+	query_start(conn, sql);
+	enum err rc = finish_call(conn, clock_monotonic_us(conn->clock) + wait_us, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	if (conn->call_result != 0) {
+		return fail_mysql(conn, err);
+	}
+	conn->result = mysql_use_result(&conn->mysql);
+	if (!conn->result) {
+		return mysql_errno(&conn->mysql) != 0
+			       ? fail_mysql(conn, err)
+			       : err_set(err, ERR_PROTOCOL, "the statement gives no rows");
+	}
+	rc = stream_rows(conn, wait_us, each, ctx, err);
+	/* A deadline has released it already. */
+	if (conn->result) {
+		mysql_free_result(TAKE(conn->result));
+	}
+	return rc;
 }
 
 enum err conn_exec(struct conn *conn, uint64_t deadline_us, struct err_ctx *err, const char *format,

@@ -78,6 +78,18 @@ PRINTF_LIKE(4, 5)
 MUST_CHECK enum err conn_exec(struct conn *conn, uint64_t deadline_us, struct err_ctx *err,
 			      const char *format, ...);
 
+/* One row of a stream. values[i].ptr is NULL when column i is NULL; views live for the call only. */
+typedef enum err conn_row_fn(void *ctx, const struct str *values, size_t count,
+			     struct err_ctx *err);
+
+/* Sends one statement and hands on its rows as they come, so that they needn't fit into memory.
+ *
+ * wait_us: longest time in which nothing comes.
+ * Errors:  as conn_query(), and what `each` returns; the connection is unusable after both of
+ *          ERR_DEADLINE and an error of `each`. */
+MUST_CHECK enum err conn_stream(struct conn *conn, struct str sql, uint64_t wait_us,
+				conn_row_fn *each, void *ctx, struct err_ctx *err);
+
 /* Sends a statement without waiting for its answer; conn_wait() must follow. `sql` is copied. */
 MUST_CHECK enum err conn_begin(struct conn *conn, struct str sql, struct err_ctx *err);
 

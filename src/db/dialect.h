@@ -32,6 +32,8 @@ struct dialect_columns {
 	const char *received; /* GTIDs received */
 };
 
+struct reclone_options; /* of reclone.h */
+
 /* What a server is before it is repointed. */
 struct repoint_from {
 	bool configured; /* has a source */
@@ -95,6 +97,9 @@ struct dialect {
 	bool repoints_live;
 	/* Keeps read-only over a restart where the server can; NULL where it cannot. */
 	enum err (*keep_read_only)(struct conn *conn, uint64_t deadline_us, struct err_ctx *err);
+	/* reclone_run() of this dialect; connections of the manager's account to both. */
+	enum err (*reclone)(const struct reclone_options *options, struct conn *server,
+			    struct conn *donor, struct err_ctx *err);
 	/* Adds the findings that only this dialect has. */
 	enum err (*audit)(struct conn *conn, uint64_t deadline_us, struct server_findings *ret,
 			  struct err_ctx *err);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "db/conn_text.h"
 #include "db/findings.h"
+#include "db/mariadb_copy.h"
 #include "db/status_read.h"
 
 /* As good as no time-out: 30 years. The server adds it to the time of day, so not the maximum. */
@@ -381,5 +382,6 @@ const struct dialect dialect_mariadb = {
 	.semisync_source_off = semisync_source_off,
 	.repoint_sql = repoint_sql,
 	.keep_read_only = NULL,
+	.reclone = mariadb_copy_run,
 	.audit = audit,
 };

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "db/conn_text.h"
 #include "db/findings.h"
+#include "db/mysql_clone.h"
 #include "db/mysql_semisync.h"
 #include "db/mysql_stop.h"
 #include "db/status_read.h"
@@ -307,5 +308,6 @@ const struct dialect dialect_mysql = {
 	.stop_replication = mysql_stop_replication,
 	.repoint_sql = repoint_sql,
 	.keep_read_only = keep_read_only,
+	.reclone = mysql_clone_run,
 	.audit = audit,
 };

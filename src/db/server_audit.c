@@ -137,3 +137,26 @@ enum err server_check_privileges(struct conn *conn, uint64_t deadline_us,
 	}
 	return rc;
 }
+
+enum err server_need_privileges(struct conn *conn, const char *const *names, const char *purpose,
+				uint64_t deadline_us, struct err_ctx *err)
+{
+	char account[SERVER_FINDING_BYTES_MAX / 2];
+	char list[SERVER_FINDING_BYTES_MAX];
+	struct buf missing;
+	buf_init_fixed(&missing, list, sizeof(list) - 1);
+	enum err rc = own_account(conn, deadline_us, account, sizeof(account), err);
+	for (size_t i = 0; names[i] && rc == ERR_OK; i++) {
+		if (!is_granted(conn, names[i], false, deadline_us, &rc, err) && rc == ERR_OK) {
+			buf_printf(&missing, "%s%s", missing.len ? ", " : "", names[i]);
+		}
+	}
+	if (rc == ERR_OK && missing.len > 0) {
+		list[missing.len] = 0;
+		rc = err_set(err, ERR_PRIVILEGE,
+			     "'%s': account %s lacks what is needed to %s; remedy: GRANT %s ON *.* "
+			     "TO %s;",
+			     conn_target(conn), account, purpose, list, account);
+	}
+	return rc;
+}

@@ -150,7 +150,6 @@ static enum err make_order(const struct manager_core *core, const struct group *
 enum err call_rejoin(struct manager_core *core, struct call *call, json_t **ret,
 		     struct err_ctx *err)
 {
-	(void)ret;
 	struct group *group = NULL;
 	struct rejoin_order order = { .action = REJOIN_PLAN };
 	enum err rc = call_group(core, call->params, &group, err);
@@ -158,12 +157,22 @@ enum err call_rejoin(struct manager_core *core, struct call *call, json_t **ret,
 	if (rc != ERR_OK) {
 		return rc;
 	}
+	if (order.action == REJOIN_RECLONE && group->record.state != GROUP_STEADY) {
+		return err_set(err, ERR_REFUSED, "group '%s' is %s: wait until it is steady",
+			       order.group, group_state_name(group->record.state));
+	}
 	const struct rejoin *other = rejoin_under_way(group);
 	if (other && order.action != REJOIN_PLAN) {
 		return err_set(err, ERR_CONFLICT, "'%s' is busy with %s of '%s': wait for its end",
 			       order.group, rejoin_action_name(other->order.action),
 			       other->order.server.name);
 	}
-	rejoin_add(group, core, &order, call);
-	return ERR_AGAIN;
+	/* A copy takes long: its progress is in the status. */
+	bool waits = order.action != REJOIN_RECLONE;
+	rejoin_add(group, core, &order, waits ? call : NULL);
+	if (!waits) {
+		*ret = json_pack("{s:s, s:s, s:s, s:s}", "group", order.group, "server",
+				 order.server.name, "donor", order.donor.name, "state", "running");
+	}
+	return waits ? ERR_AGAIN : ERR_OK;
 }

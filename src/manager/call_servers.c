@@ -3,6 +3,7 @@
 
 #include "manager/call.h"
 #include "manager/plan.h"
+#include "manager/rejoin.h"
 
 enum err call_add_prepare(const struct manager_core *core, struct call *call, struct err_ctx *err)
 {
@@ -112,6 +113,11 @@ enum err call_remove(struct manager_core *core, struct call *call, json_t **ret,
 			       server == group->record.primary
 				       ? "it is the primary: switch over to another server first"
 				       : "a server can be removed while the group is steady only");
+	}
+	const struct rejoin *job = rejoin_under_way(group);
+	if (job && strcmp(job->order.server.name, name) == 0) {
+		return err_set(err, ERR_REFUSED, "'%s' is busy with %s: wait for its end", name,
+			       rejoin_action_name(job->order.action));
 	}
 	/* An acknowledged commit may be there alone until another member has everything. */
 	if (record_is_member(&group->record, server) && observation_answers(&group->seen, server)) {

@@ -9,6 +9,7 @@
 #include "decide/tree.h"
 #include "manager/call.h"
 #include "manager/record_json.h"
+#include "manager/rejoin.h"
 
 static const char *role_of(const struct record *record, uint32_t server)
 {
@@ -306,6 +307,7 @@ enum err call_status(struct manager_core *core, struct call *call, json_t **ret,
 		"acks", (int)record->acks, "servers", servers, "readiness", readiness_json(group),
 		"last_failover", last_report(group), "proxy", proxy_json(core, group));
 	(void)json_object_set_new(*ret, "manager", role_to_json(core));
+	(void)json_object_set_new(*ret, "rejoin", rejoin_to_json(group));
 	buf_fini(&missing);
 	return *ret ? ERR_OK : err_set(err, ERR_FAILED, "the status can't be written as JSON");
 }

@@ -151,6 +151,7 @@ struct group *group_free(struct group *group)
 	group->hooks = hooks_free(group->hooks);
 	report_fini(&group->report);
 	json_decref(group->old_report);
+	json_decref(group->rejoin_ended);
 	record_fini(&group->record);
 	return mem_free(group);
 }

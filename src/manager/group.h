@@ -54,6 +54,7 @@ struct group {
 	struct list waiters;
 	struct list goodbyes;	  /* of servers that left it */
 	struct list rejoins;	  /* jobs: struct rejoin, of rejoin.h */
+	json_t *rejoin_ended;	  /* the newest one that has ended; NULL: none */
 	struct route route;	  /* the newest published */
 	uint64_t route_version;	  /* the record's version that it was made from */
 	uint64_t route_count;	  /* published for that version */

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "base/list.h"
+#include "db/reclone.h"
 #include "decide/rejoin.h"
 #include "manager/call.h"
 #include "os/file.h"
@@ -46,6 +47,16 @@ struct rejoin_order {
 	char folder[FILE_PATH_BYTES_MAX]; /* where a tail goes */
 };
 
+/* How far a server that is to be made anew has got, on the record. Each is waited for by the job's thread and brought
+ * about by the manager's, or the other way round. */
+enum rejoin_gate {
+	REJOIN_GATE_NONE,
+	REJOIN_GATE_WANTED, /* job: nothing stands in the way, put it on the record */
+	REJOIN_GATE_MARKED, /* manager: it is on the record, nobody but the job touches the server */
+	REJOIN_GATE_STOPPED, /* job: it receives nothing more */
+	REJOIN_GATE_OPEN,    /* manager: no commit depends on it any more, its data may go */
+};
+
 struct rejoin {
 	struct list list; /* of the group's jobs */
 	struct rejoin_order order;
@@ -56,6 +67,13 @@ struct rejoin {
 	atomic_bool cancelled;
 
 	pthread_mutex_t mutex; /* guards what follows */
+	pthread_cond_t moved;  /* the gate */
+	enum rejoin_gate gate;
+	bool destroyed; /* data of the server are gone */
+	uint64_t started_us;
+	uint64_t copying_us; /* when the copy began; 0: not yet */
+	struct reclone_progress progress;
+	json_t *tail; /* what was saved; NULL: nothing */
 	bool done;
 	enum err rc;
 	struct err_ctx err;
@@ -72,6 +90,9 @@ const struct rejoin *rejoin_under_way(const struct group *group);
 
 /* Starts jobs, takes in what they have done, and gives them what they wait for. */
 void rejoin_turn(struct group *group, const struct turn_context *context);
+
+/* The newest job that changes something, under way or ended: NULL JSON when there was none. A new reference. */
+json_t *rejoin_to_json(const struct group *group);
 
 /* Breaks all jobs off and waits until they have ended. */
 void rejoin_stop(struct group *group);
