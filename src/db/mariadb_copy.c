@@ -192,6 +192,33 @@ static enum err make_rows(struct copy *copy, struct err_ctx *err)
 	return rc ? rc : run_sql(copy, copy->server, "SET NAMES utf8mb4", err);
 }
 
+/* Functions and triggers: with a binary log the server wants to trust who makes them, logged or not. */
+static enum err make_programs(struct copy *copy, struct err_ctx *err)
+{
+	CLEANUP(rows_freep) struct rows *rows = NULL;
+	enum err rc = conn_query(copy->server,
+				 STR("SELECT @@global.log_bin_trust_function_creators"),
+				 reclone_deadline_us(copy->options), &rows, err);
+	bool trusting = rc == ERR_OK && rows_next(rows) && rows_at_bool(rows, 0);
+	if (rc == ERR_OK && !trusting) {
+		rc = run_sql(copy, copy->server, "SET GLOBAL log_bin_trust_function_creators=1",
+			     err);
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	rc = make_kind(copy, COPY_ROUTINE, err);
+	rc = rc ? rc : make_kind(copy, COPY_VIEW, err);
+	rc = rc ? rc : make_kind(copy, COPY_TRIGGER, err);
+	if (!trusting && conn_is_usable(copy->server)) {
+		enum err again = run_sql(copy, copy->server,
+					 "SET GLOBAL log_bin_trust_function_creators=0",
+					 rc == ERR_OK ? err : NULL);
+		rc = rc ? rc : again;
+	}
+	return rc;
+}
+
 static enum err make_all(struct copy *copy, struct err_ctx *err)
 {
 	tell(copy, "emptying the server", "", "");
@@ -202,9 +229,7 @@ static enum err make_all(struct copy *copy, struct err_ctx *err)
 	rc = rc ? rc : make_rows(copy, err);
 	/* Triggers only now: they must not fire for what is copied. */
 	tell(copy, "making views, routines, triggers, events and accounts", "", "");
-	rc = rc ? rc : make_kind(copy, COPY_ROUTINE, err);
-	rc = rc ? rc : make_kind(copy, COPY_VIEW, err);
-	rc = rc ? rc : make_kind(copy, COPY_TRIGGER, err);
+	rc = rc ? rc : make_programs(copy, err);
 	rc = rc ? rc : make_kind(copy, COPY_EVENT, err);
 	rc = rc ? rc : run_sql(copy, copy->server, "SET NAMES binary", err);
 	return rc ? rc : copy_accounts_make(copy->options, copy->server, &copy->accounts, err);

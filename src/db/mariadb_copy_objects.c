@@ -332,7 +332,7 @@ static enum err list_all(const struct reclone_options *options, struct conn *don
 				" information_schema.TRIGGERS WHERE TRIGGER_SCHEMA " USERS_SCHEMAS
 				" ORDER BY EVENT_OBJECT_TABLE, ACTION_TIMING, EVENT_MANIPULATION,"
 				" ACTION_ORDER" },
-		{ COPY_EVENT, "SELECT EVENT_SCHEMA, EVENT_NAME, STATUS FROM"
+		{ COPY_EVENT, "SELECT EVENT_SCHEMA, EVENT_NAME FROM"
 			      " information_schema.EVENTS WHERE EVENT_SCHEMA " USERS_SCHEMAS },
 	};
 	enum err rc = list_tables(options, donor, ret, err);
@@ -388,29 +388,35 @@ static enum err read_trigger(const struct reclone_options *options, struct conn 
 	return rc;
 }
 
-/* On a replica an event must not run, as when it comes by replication. */
+/* On a replica an event must not run, as when it comes by replication. ALTER EVENT would change its definer. */
+static void disable_event(struct copy_object *one)
+{
+	static const char enabled[] = " PRESERVE ENABLE";
+	const char *at = strstr(one->create, enabled);
+	if (!at) {
+		return;
+	}
+	struct buf text;
+	buf_init(&text, CONN_SQL_BYTES_MAX);
+	buf_add(&text, one->create, (size_t)(at - one->create));
+	buf_add_text(&text, " PRESERVE DISABLE ON SLAVE");
+	buf_add_text(&text, at + sizeof(enabled) - 1);
+	mem_free(one->create);
+	one->create = take_text(&text);
+	buf_fini(&text);
+}
+
 static enum err read_event(const struct reclone_options *options, struct conn *donor,
 			   struct copy_object *one, struct err_ctx *err)
 {
 	CLEANUP(rows_freep) struct rows *rows = NULL;
-	bool disabled = str_equal(str_of(one->after), STR("DISABLED"));
-	one->after = mem_free(one->after);
 	enum err rc = show_create(options, donor, one, "EVENT", &rows, err);
 	rc = rc ? rc : take_create(rows, "Create Event", one, err);
-	if (rc != ERR_OK) {
-		return rc;
+	if (rc == ERR_OK) {
+		take_session(rows, one, "time_zone");
+		disable_event(one);
 	}
-	take_session(rows, one, "time_zone");
-	if (!disabled) {
-		struct buf sql;
-		buf_init(&sql, CONN_SQL_BYTES_MAX);
-		buf_add_text(&sql, "ALTER EVENT ");
-		copy_quote_name(&sql, str_of(one->name));
-		buf_add_text(&sql, " DISABLE ON SLAVE");
-		one->after = take_text(&sql);
-		buf_fini(&sql);
-	}
-	return ERR_OK;
+	return rc;
 }
 
 enum err copy_objects_read(const struct reclone_options *options, struct conn *donor,
