@@ -62,7 +62,7 @@ static enum err wait_socket(struct binlog_stream *stream, short events, uint64_t
 				       conn_target(stream->conn));
 		}
 		if (ready < 0 && errno != EINTR) {
-			return err_set(err, ERR_IO, "poll: %s", strerror(errno));
+			return err_set(err, ERR_IO, "poll: %s", strerrordesc_np(errno));
 		}
 	}
 }
@@ -81,7 +81,7 @@ static enum err send_all(struct binlog_stream *stream, struct str bytes, uint64_
 			}
 		} else {
 			return err_set(err, ERR_UNREACHABLE, "server '%s': %s",
-				       conn_target(stream->conn), strerror(errno));
+				       conn_target(stream->conn), strerrordesc_np(errno));
 		}
 	}
 	return ERR_OK;
@@ -117,7 +117,7 @@ enum err binlog_stream_open(struct conn *conn, const char *file, uint64_t deadli
 	struct binlog_stream *stream = mem_need(sizeof(*stream));
 	stream->conn = conn;
 	stream->fd = fd;
-	buf_init(&stream->in, (size_t)BINLOG_EVENT_BYTES_MAX + 2 * READ_BYTES);
+	buf_init(&stream->in, (size_t)BINLOG_EVENT_BYTES_MAX + (size_t)2 * READ_BYTES);
 	buf_init(&stream->event, BINLOG_EVENT_BYTES_MAX);
 	rc = send_dump(stream, file, deadline_us, err);
 	if (rc != ERR_OK) {
@@ -168,7 +168,7 @@ static enum err fill(struct binlog_stream *stream, size_t need, uint64_t deadlin
 			}
 		} else {
 			return err_set(err, ERR_UNREACHABLE, "server '%s': %s",
-				       conn_target(stream->conn), strerror(errno));
+				       conn_target(stream->conn), strerrordesc_np(errno));
 		}
 	}
 	return ERR_OK;

@@ -12,6 +12,7 @@ struct copy_accounts {
 	char *put[COPY_GRANT_TABLES];
 	char *drop[COPY_GRANT_TABLES];
 };
+/* Releases the statements; takes a zeroed one. */
 void copy_accounts_fini(struct copy_accounts *accounts);
 
 /* ret: zeroed. */

@@ -475,9 +475,7 @@ static enum err make_one(const struct reclone_options *options, struct conn *ser
 enum err copy_objects_make(const struct reclone_options *options, struct conn *server,
 			   struct copy_objects *objects, enum copy_kind kind, struct err_ctx *err)
 {
-	bool again = true;
-	while (again) {
-		again = false;
+	for (;;) {
 		enum err first = ERR_OK;
 		bool made = false;
 		for (size_t i = 0; i < objects->count; i++) {
@@ -494,10 +492,8 @@ enum err copy_objects_make(const struct reclone_options *options, struct conn *s
 			}
 		}
 		/* A view may stand on one that is made later. */
-		again = first != ERR_OK && made;
-		if (first != ERR_OK && !made) {
+		if (first == ERR_OK || !made) {
 			return first;
 		}
 	}
-	return ERR_OK;
 }

@@ -35,6 +35,7 @@ struct copy_objects {
 	size_t cap;
 };
 
+/* Releases all, leaves a valid empty list. */
 void copy_objects_fini(struct copy_objects *objects);
 
 /* Reads all definitions that users made. ret: zeroed. ERR_REFUSED names tables that can't be copied. */

@@ -53,7 +53,7 @@ static enum err sink_open(struct sink *sink, const char *path, struct err_ctx *e
 	sink->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (sink->fd < 0) {
 		return err_set(err, errno == EEXIST ? ERR_EXISTS : ERR_IO, "'%s': %s", path,
-			       strerror(errno));
+			       strerrordesc_np(errno));
 	}
 	return ERR_OK;
 }
@@ -68,7 +68,7 @@ static enum err sink_flush(struct sink *sink, struct err_ctx *err)
 	while (left.len > 0) {
 		ssize_t n = write(sink->fd, left.ptr, left.len);
 		if (n < 0 && errno != EINTR) {
-			return err_set(err, ERR_IO, "'%s': %s", sink->path, strerror(errno));
+			return err_set(err, ERR_IO, "'%s': %s", sink->path, strerrordesc_np(errno));
 		}
 		left = str_slice(left, n > 0 ? (size_t)n : 0, left.len);
 	}
@@ -80,7 +80,7 @@ static enum err sink_sync(struct sink *sink, struct err_ctx *err)
 {
 	enum err rc = sink_flush(sink, err);
 	if (rc == ERR_OK && fsync(sink->fd) != 0) {
-		rc = err_set(err, ERR_IO, "'%s': %s", sink->path, strerror(errno));
+		rc = err_set(err, ERR_IO, "'%s': %s", sink->path, strerrordesc_np(errno));
 	}
 	return rc;
 }
@@ -100,15 +100,14 @@ static void sink_close(struct sink *sink, bool keep)
 static enum err sync_folder(const char *folder, struct err_ctx *err)
 {
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum err rc = ERR_OK;
 	if (fd < 0 || fsync(fd) != 0) {
-		int number = errno;
-		if (fd >= 0) {
-			(void)close(fd);
-		}
-		return err_set(err, ERR_IO, "'%s': %s", folder, strerror(number));
+		rc = err_set(err, ERR_IO, "'%s': %s", folder, strerrordesc_np(errno));
 	}
-	(void)close(fd);
-	return ERR_OK;
+	if (fd >= 0) {
+		(void)close(fd);
+	}
+	return rc;
 }
 
 /* ---------------------------------------------------------------- events */
