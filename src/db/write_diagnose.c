@@ -178,9 +178,9 @@ enum err write_diagnose(struct conn *conn, uint64_t thread_id, uint64_t deadline
 		name_holder(conn, dialect, deadline_us, ret);
 	}
 	if (ret->trouble == WRITE_DISK_STALLED || ret->trouble == WRITE_UNEXPLAINED) {
+		CLEANUP(rows_freep)
 		struct rows *rows = ask(conn, dialect->disk_full_sql, deadline_us);
 		ret->trouble = rows ? WRITE_DISK_FULL : ret->trouble;
-		rows = rows_free(rows);
 	}
 	if (ret->trouble == WRITE_UNEXPLAINED) {
 		explain_row(conn, thread_id, &queue, deadline_us, ret);
