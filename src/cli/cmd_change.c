@@ -11,12 +11,6 @@
 		.help = "The new primary. Default: the best one." \
 	}
 
-#define OPTION_DRY_RUN \
-	{ \
-		.name = "dry-run", .kind = OPTION_FLAG, \
-		.help = "Only tell what would be done, step by step, or why it would be refused." \
-	}
-
 const struct option_row options_switchover[] = { OPTION_DRY_RUN, OPTION_TO, { 0 } };
 
 const struct option_row options_failover[] = {
@@ -54,27 +48,12 @@ static void print_change(struct cli *cli, const json_t *result)
 	}
 }
 
-/* The refusal is the dry run's result and its exit status. */
-static enum err print_dry_run(struct cli *cli, const json_t *result)
-{
-	bool would = json_is_true(json_object_get(result, "would"));
-	if (cli->json) {
-		cli_print_json(cli, result);
-	} else {
-		buf_printf(&cli->out, "%s: %s\n", request_text(result, "group"),
-			   would ? "this would be done:" : "it would be refused");
-		view_course(cli, json_object_get(result, "course"));
-	}
-	return would ? ERR_OK
-		     : err_set(&cli->err, ERR_REFUSED, "%s", request_text(result, "reason"));
-}
-
 static enum err change(struct request *request, const char *rest, const json_t *body)
 {
 	json_t *result = NULL;
 	enum err rc = request_group_call(request, "POST", rest, body, &result);
 	if (rc == ERR_OK && json_is_true(json_object_get(result, "dry_run"))) {
-		rc = print_dry_run(request->cli, result);
+		rc = view_dry_run(request->cli, result);
 	} else if (rc == ERR_OK) {
 		print_change(request->cli, result);
 	}

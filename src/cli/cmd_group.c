@@ -9,6 +9,7 @@
 #include "cli/server_word.h"
 #include "cli/table.h"
 #include "cli/view.h"
+#include "cli/view_course.h"
 
 const struct option_row options_group_create[] = {
 	{ .name = "policy",
@@ -20,7 +21,10 @@ const struct option_row options_group_create[] = {
 	{ 0 },
 };
 
+const struct option_row options_group_remove[] = { OPTION_DRY_RUN, { 0 } };
+
 const struct option_row options_group_add[] = {
+	OPTION_DRY_RUN,
 	{ .name = "below",
 	  .kind = OPTION_TEXT,
 	  .value = "SERVER",
@@ -111,7 +115,8 @@ enum err cmd_group_add(struct cli *cli, const struct args *args)
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	json_t *body = json_pack("{s:o}", "servers", servers);
+	json_t *body = json_pack("{s:o, s:b}", "servers", servers, "dry_run",
+				 args_has(args, "dry-run") ? 1 : 0);
 	rc = add_settings(cli, args, servers);
 	rc = rc ? rc : request_open(cli, args, &request);
 	if (rc == ERR_OK) {
@@ -145,7 +150,9 @@ enum err cmd_group_remove(struct cli *cli, const struct args *args)
 		rc = err_set(&cli->err, ERR_USAGE, "'%.100s' is no server's name", server);
 	}
 	if (rc == ERR_OK) {
-		rc = request_group_call(&request, "DELETE", buf_text(&rest), NULL, &result);
+		json_t *body = json_pack("{s:b}", "dry_run", args_has(args, "dry-run") ? 1 : 0);
+		rc = request_group_call(&request, "DELETE", buf_text(&rest), body, &result);
+		json_decref(body);
 	}
 	if (rc == ERR_OK) {
 		view_done(cli, result, "is changed", request.group);

@@ -7,8 +7,10 @@
 #include "cli/group_option.h"
 #include "cli/request.h"
 #include "cli/view.h"
+#include "cli/view_course.h"
 
 const struct option_row options_group_set[] = {
+	OPTION_DRY_RUN,
 	{ .name = "policy",
 	  .kind = OPTION_TEXT,
 	  .value = "POLICY",
@@ -207,6 +209,9 @@ enum err cmd_group_set(struct cli *cli, const struct args *args)
 	json_t *body = NULL;
 	json_t *result = NULL;
 	enum err rc = settings_of(cli, args, &body);
+	if (rc == ERR_OK && args_has(args, "dry-run")) {
+		check(json_object_set_new(body, "dry_run", json_true()) == 0);
+	}
 	if (rc == ERR_OK) {
 		rc = request_open(cli, args, &request);
 	}
@@ -217,7 +222,10 @@ enum err cmd_group_set(struct cli *cli, const struct args *args)
 		rc = request_group_call(&request, "PATCH", "", body, &result);
 	}
 	json_decref(body);
-	if (rc == ERR_OK) {
+	if (rc == ERR_OK && args_has(args, "dry-run")) {
+		rc = view_dry_run(cli, result);
+		json_decref(result);
+	} else if (rc == ERR_OK) {
 		view_done(cli, result, "is changed", request.group);
 	}
 	return rc;

@@ -111,6 +111,11 @@ void call_park(struct call *call)
 	(void)pthread_mutex_unlock(&call->mutex);
 }
 
+bool call_is_dry(const struct call *call)
+{
+	return json_is_true(json_object_get(call->params, "dry_run"));
+}
+
 struct turn_context call_context(const struct manager_core *core)
 {
 	return (struct turn_context){ .options = &core->options,
@@ -182,7 +187,7 @@ static enum err order(struct manager_core *core, struct group *group, struct cal
 		      const struct record *next, json_t **ret, struct err_ctx *err)
 {
 	struct turn_context context = call_context(core);
-	if (json_is_true(json_object_get(call->params, "dry_run"))) {
+	if (call_is_dry(call)) {
 		*ret = foresee_order(group, next, context.now_us);
 		return ERR_OK;
 	}

@@ -60,6 +60,9 @@ const struct call_row *call_find(const char *method);
 MUST_CHECK enum err call_group(struct manager_core *core, const json_t *params, struct group **ret,
 			       struct err_ctx *err);
 
+/* Whether the caller only wants to be told what would be done. */
+bool call_is_dry(const struct call *call);
+
 /* Context for group_* functions, at this moment. */
 struct turn_context call_context(const struct manager_core *core);
 

@@ -42,6 +42,13 @@ static enum err change_servers(struct manager_core *core, struct group *group,
 	return rc;
 }
 
+/* The answer of a dry run whose checks have all passed. */
+static json_t *would_be(const struct group *group, const char *text)
+{
+	return json_pack("{s:b, s:s, s:b, s:s, s:s}", "dry_run", 1, "group", group->record.group,
+			 "would", 1, "reason", "", "text", text);
+}
+
 enum err call_add(struct manager_core *core, struct call *call, json_t **ret, struct err_ctx *err)
 {
 	struct group *group = NULL;
@@ -59,7 +66,11 @@ enum err call_add(struct manager_core *core, struct call *call, json_t **ret, st
 			: plan_read_below(json_array_get(rows, i), next.server_count - 1, &next,
 					  err);
 	}
-	rc = rc ? rc : change_servers(core, group, &next, "servers were added", ret, err);
+	if (rc == ERR_OK && call_is_dry(call)) {
+		*ret = would_be(group, "the servers would be added");
+	} else if (rc == ERR_OK) {
+		rc = change_servers(core, group, &next, "servers were added", ret, err);
+	}
 	record_fini(&next);
 	return rc;
 }
@@ -131,6 +142,10 @@ enum err call_remove(struct manager_core *core, struct call *call, json_t **ret,
 		return err_set(err, ERR_REFUSED,
 			       "'%s' is in the sync set: an acknowledged commit may be there alone",
 			       name);
+	}
+	if (call_is_dry(call)) {
+		*ret = would_be(group, "the server would be removed");
+		return ERR_OK;
 	}
 	struct record next;
 	record_init(&next);

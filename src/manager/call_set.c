@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "manager/call.h"
+#include "manager/foresee_json.h"
 #include "manager/plan.h"
 
 enum { WEIGHT_MAX = 1000, DOWNTIME_S_MAX = 30 * 86400 };
@@ -88,9 +89,14 @@ enum err call_set(struct manager_core *core, struct call *call, json_t **ret, st
 		rc = rc ? rc : set_server(&next, row, context.now_us, err);
 	}
 	next.version++;
-	rc = rc ? rc : group_store(group, &context, &next, err);
+	bool dry = call_is_dry(call);
+	if (rc == ERR_OK && dry) {
+		*ret = foresee_settings(&next, &group->seen, &group->options, context.now_us);
+	} else if (rc == ERR_OK) {
+		rc = group_store(group, &context, &next, err);
+	}
 	record_fini(&next);
-	if (rc != ERR_OK) {
+	if (rc != ERR_OK || dry) {
 		return rc;
 	}
 	group_tell(group, &context, LOG_INFO, "group.set", SERVER_NONE, 0, 0,

@@ -1,5 +1,7 @@
 #include "manager/foresee_json.h"
 
+#include "base/mem.h"
+#include "decide/election.h"
 #include "manager/text_json.h"
 
 static const char *name_of(const struct record *record, uint32_t server)
@@ -47,4 +49,21 @@ json_t *foresee_dry_run(const struct record *record, const struct foresee *cours
 	return json_pack("{s:b, s:s, s:b, s:o, s:o}", "dry_run", 1, "group", record->group, "would",
 			 (int)would, "reason", text_to_json(str_of(would ? "" : refusal)), "course",
 			 foresee_to_json(record, course));
+}
+
+json_t *foresee_settings(const struct record *next, const struct observation *seen,
+			 const struct decide_options *options, uint64_t now_us)
+{
+	CLEANUP(mem_freep) struct foresee *course = mem_need(sizeof(*course));
+	foresee_run(next, seen, options, now_us, course);
+	json_t *answer = foresee_dry_run(next, course, true);
+	if (next->primary != SERVER_NONE) {
+		struct election election;
+		election_rehearse(next, seen, &election);
+		const char *winner = election.safe ? name_of(next, election.candidate) : NULL;
+		(void)json_object_set_new(answer, "if_the_primary_died",
+					  json_pack("{s:s?, s:o}", "winner", winner, "blocked_by",
+						    text_to_json(str_of(election.missing))));
+	}
+	return answer;
 }

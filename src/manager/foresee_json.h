@@ -11,3 +11,8 @@ json_t *foresee_to_json(const struct record *record, const struct foresee *cours
 
 /* The answer of a dry run; a new reference. would: it would be done; else `refusal` of the course says why not. */
 json_t *foresee_dry_run(const struct record *record, const struct foresee *course, bool would);
+
+/* The same for settings that are fine: what would follow from them on the servers, and who would take over if the
+ * primary died then. next: the record with the settings, its servers those that are seen. A new reference. */
+json_t *foresee_settings(const struct record *next, const struct observation *seen,
+			 const struct decide_options *options, uint64_t now_us);

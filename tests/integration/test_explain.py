@@ -2,6 +2,7 @@
 
 import sandbox as sandbox_module
 
+UNREACHABLE = 3
 REFUSED = 4
 
 
@@ -31,6 +32,24 @@ def test_a_dry_run_tells_what_is_then_done(sandbox):
     assert told["would"] and told["course"]["states"][-1]["primary"] == "db3"
     assert ("revoking", box.primary(), "fence") in steps_of(told["course"])
     assert box.status()["epoch"] == report["epoch"]
+
+    # Settings: what would follow from them, and from whom.
+    told = box.json("group", "set", box.group, "--policy", "async", "--dry-run")
+    assert "semisync_source_off" in [step for _, _, step in steps_of(told["course"])]
+    one, other = [name for name in ("db1", "db2", "db3") if name != box.primary()]
+    told = box.json("group", "set", box.group, "--never-promote", one, "--dry-run")
+    assert not steps_of(told["course"]) and told["if_the_primary_died"]["winner"] == other
+    text = box.muster("group", "set", box.group, "--weight", "db2=7", "--dry-run").stdout
+    assert "if the primary died then: " in text
+    wrong = box.muster("group", "set", box.group, "--weight", "db9=1", "--dry-run", check=False)
+    assert wrong.returncode == 1
+    refused = box.muster("group", "remove", box.group, one, "--dry-run", check=False)
+    assert refused.returncode == REFUSED and "acknowledges" in refused.stderr
+    refused = box.muster("group", "add", box.group, "db4=127.0.0.1:1", "--dry-run", check=False)
+    assert refused.returncode == UNREACHABLE
+    after = box.json("group", "show", box.group)
+    assert after["policy"] == "lossless" and len(after["servers"]) == 3
+    assert not [one for one in after["servers"] if one["never_promote"]]
 
     for name in ("db1", "db2", "db3"):
         if name != box.primary():
