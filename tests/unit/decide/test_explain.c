@@ -183,6 +183,7 @@ static void test_a_switchover_is_foreseen_and_nothing_is_touched(void **state)
 	assert_false(world.seen.servers[0].status.read_only);
 	/* A hook that has not answered doesn't stop the forecast; one that said no does. */
 	world.seen.hooks.switchover.answer = HOOK_OPEN;
+	world.seen.hooks.before_runs = true;
 	foresee(&world, &course);
 	assert_true(course.settled);
 	world.seen.hooks.switchover.answer = HOOK_VETO;
