@@ -117,7 +117,9 @@ static enum err open_store(struct node *node, struct err_ctx *err)
 {
 	char writer[STORE_NODE_BYTES_MAX + 16];
 	enum err rc = store_config_node(node->config, node->name, node->address, err);
-	rc = rc ? rc : store_config_place(node->config, &node->place, err);
+	rc = rc ? rc
+		: store_config_place(node->config, store_config_kind(node->config), &node->place,
+				     err);
 	rc = rc ? rc : store_place_read_password(&node->place, err);
 	if (rc == ERR_OK && node->place.kind == STORE_SQLITE) {
 		rc = make_folder(node->config->values.muster_data_dir, err);

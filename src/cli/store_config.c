@@ -17,12 +17,17 @@ static enum err set_prefix(const char *cluster, struct store_place *place, struc
 		       : err_set(err, ERR_CONFIG, "[store] cluster: the name is too long");
 }
 
-enum err store_config_place(const struct config *config, struct store_place *ret,
-			    struct err_ctx *err)
+enum store_kind store_config_kind(const struct config *config)
+{
+	return strcmp(config->values.store_kind, "etcd") == 0 ? STORE_ETCD : STORE_SQLITE;
+}
+
+enum err store_config_place(const struct config *config, enum store_kind kind,
+			    struct store_place *ret, struct err_ctx *err)
 {
 	const struct config_values *values = &config->values;
 	struct store_place place = { .timeout_ms = values->store_timeout_ms };
-	if (strcmp(values->store_kind, "sqlite") == 0) {
+	if (kind == STORE_SQLITE) {
 		place.kind = STORE_SQLITE;
 		(void)snprintf(place.path, sizeof(place.path), "%s/muster.db",
 			       values->muster_data_dir);

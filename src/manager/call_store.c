@@ -1,7 +1,9 @@
-/* store.show: where the record is, who leads, and how what holds it is doing. */
+/* store.show: where the record is, who leads, and how what holds it is doing. store.migrate: to another store. */
+#include <stdio.h>
 #include <string.h>
 
 #include "manager/call.h"
+#include "manager/move.h"
 #include "manager/text_json.h"
 
 static json_t *member_json(const struct store_etcd_member *member)
@@ -51,5 +53,29 @@ enum err call_store_show(struct manager_core *core, struct call *call, json_t **
 		json_string(core->options.place.kind == STORE_SQLITE ? "sqlite" : "etcd"));
 	(void)json_object_set(json, "members", call->notes);
 	*ret = json;
+	return ERR_OK;
+}
+
+/* Blocks the manager's thread for as long as the copy takes: nothing is decided in the middle of a move. */
+enum err call_store_migrate(struct manager_core *core, struct call *call, json_t **ret,
+			    struct err_ctx *err)
+{
+	struct store_place to;
+	char from[STORE_TEXT_BYTES_MAX];
+	enum err rc = store_place_from_json(json_object_get(call->params, "to"), &to, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	(void)snprintf(from, sizeof(from), "%s", store_text(core->options.store));
+	rc = move_begin(core, &to, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	/* The end of the move, and the new store; what can't be done now is tried again by the turns that follow. */
+	(void)role_turn(core);
+	char text[STORE_TEXT_BYTES_MAX];
+	store_place_text(&to, text, sizeof(text));
+	*ret = json_pack("{s:s, s:s, s:b}", "from", from, "to", text, "ended",
+			 (int)!core->role.left);
 	return ERR_OK;
 }

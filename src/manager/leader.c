@@ -83,6 +83,7 @@ struct reading {
 	char node[LEADER_NAME_BYTES_MAX];
 	char address[LEADER_ADDRESS_BYTES_MAX];
 	char moved[STORE_TEXT_BYTES_MAX];
+	char filling[STORE_TEXT_BYTES_MAX];
 };
 
 static void copy_text(const json_t *json, const char *name, char *to, size_t to_bytes)
@@ -106,6 +107,8 @@ static bool take_row(void *ctx, struct str key, struct str value, uint64_t versi
 		reading->beat_version = version;
 	} else if (str_equal(key, STR(LEADER_MOVED_KEY))) {
 		copy_text(json, "to", reading->moved, sizeof(reading->moved));
+	} else if (str_equal(key, STR(LEADER_FILLING_KEY))) {
+		copy_text(json, "from", reading->filling, sizeof(reading->filling));
 	}
 	json_decref(json);
 	return true;
@@ -126,6 +129,7 @@ static enum err read_keys(struct leader *leader, struct err_ctx *err)
 	memcpy(leader->view.address, reading.address, sizeof(reading.address));
 	bool news = strcmp(leader->view.moved, reading.moved) != 0;
 	memcpy(leader->view.moved, reading.moved, sizeof(reading.moved));
+	memcpy(leader->view.filling, reading.filling, sizeof(reading.filling));
 	(void)pthread_mutex_unlock(&leader->mutex);
 	if (news) {
 		leader->changed(leader->ctx);
@@ -200,12 +204,13 @@ static void rest(struct leader *leader, uint64_t until_us)
 	(void)pthread_mutex_unlock(&leader->mutex);
 }
 
-static bool has_moved(struct leader *leader)
+/* Nobody leads on a store that is in force no longer, or not yet. */
+static bool is_in_force(struct leader *leader)
 {
 	(void)pthread_mutex_lock(&leader->mutex);
-	bool moved = leader->view.moved[0] != 0;
+	bool in_force = !leader->view.moved[0] && !leader->view.filling[0];
 	(void)pthread_mutex_unlock(&leader->mutex);
-	return moved;
+	return in_force;
 }
 
 /* A follower looks for signs of life more often than the rules want to be asked. */
@@ -219,8 +224,7 @@ static enum err wait(struct leader *leader, uint64_t due_us, struct err_ctx *err
 
 static enum err claim(struct leader *leader, struct err_ctx *err)
 {
-	if (has_moved(leader)) {
-		/* Nobody leads here any more. */
+	if (!is_in_force(leader)) {
 		rest(leader, now_of(leader) + leader->terms.duration_us);
 		return read_keys(leader, err);
 	}

@@ -2,7 +2,7 @@
  * out the rules of decide/leadership.h. A slow commit of the manager holds up no renewal.
  *
  * Keys: `leader/term` and `leader/beat` as the rules say, with who leads and where as their value; `leader/moved`
- * once the record has moved to another store, and then nobody leads here any more.
+ * once the record has moved to another store, `leader/filling` while it is moving here: then nobody leads.
  */
 #pragma once
 
@@ -18,6 +18,7 @@ struct leader;
 
 #define LEADER_TERM_KEY "leader/term"
 #define LEADER_MOVED_KEY "leader/moved"
+#define LEADER_FILLING_KEY "leader/filling"
 
 enum { LEADER_NAME_BYTES_MAX = 128, LEADER_ADDRESS_BYTES_MAX = 256 };
 
@@ -42,6 +43,8 @@ struct leader_view {
 	char trouble[ERR_TEXT_BYTES_MAX]; /* why the store can't be used; "": it can */
 	char moved
 		[STORE_TEXT_BYTES_MAX]; /* the store that the record has moved to; "": it has not */
+	char filling
+		[STORE_TEXT_BYTES_MAX]; /* the store that the record is moving here from; "": it is not */
 };
 
 /* Starts to take part. Errors: ERR_CONFIG (a name, address or option), ERR_NOMEM. */

@@ -347,6 +347,7 @@ static uint64_t turn_groups(struct manager *manager)
 		}
 		return follow_groups(manager);
 	}
+	context = call_context(&manager->core); /* the store may be another one now */
 	if (!lead_nodes(manager)) {
 		return next_us;
 	}

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "manager/call.h"
+#include "manager/move.h"
 #include "manager/records.h"
 #include "manager/rejoin.h"
 #include "manager/text_json.h"
@@ -76,10 +77,26 @@ static enum err read_store(struct manager_core *core, bool anew, struct err_ctx 
 	return rc;
 }
 
+/* Whoever moved the record may not have come to the end of it. */
+static void check_left(struct manager_core *core)
+{
+	struct leader_view view;
+	struct err_ctx err = { 0 };
+	leader_look(core->role.leader, &view);
+	if (!view.moved[0] || core->role.left_checked) {
+		return;
+	}
+	core->role.left_checked = true;
+	if (move_check_left(core, core->options.store, &err) != ERR_OK) {
+		log_event(core->options.log, LOG_WARN, "store.moved", err.text);
+	}
+}
+
 static void follow(struct manager_core *core)
 {
 	struct role *role = &core->role;
 	uint64_t now_us = now_of(core);
+	check_left(core);
 	bool due = atomic_load(&role->stale) || role->read_us == 0 ||
 		   now_us >= role->read_us + (uint64_t)REREAD_MS * US_PER_MS;
 	if (due && now_us >= role->retry_us) {
@@ -144,10 +161,102 @@ static void step_down(struct manager_core *core)
 		  "this manager decides nothing any more");
 }
 
+/* ---------------------------------------------------------------- moving to another store */
+
+void role_leave(struct manager_core *core, struct move *move)
+{
+	struct role *role = &core->role;
+	(void)pthread_mutex_lock(role->mutex);
+	role->left = true;
+	(void)pthread_mutex_unlock(role->mutex);
+	role->move = *move;
+	move->store = NULL;
+	role->leading = false;
+	role->retry_us = 0;
+	event_log_lead(core->events, false);
+}
+
+/* In the election on an etcd. */
+static enum err take_part(struct manager_core *core, struct err_ctx *err)
+{
+	struct role *role = &core->role;
+	const struct manager_options *options = &core->options;
+	const struct store_etcd_options etcd = store_place_etcd(&options->place, options->clock);
+	const struct leader_options with = {
+		.store = &etcd,
+		.node = options->node,
+		.address = options->address,
+		.lease_ms = options->lease_ms,
+		.clock = options->clock,
+		.log = options->log,
+		.changed = on_election,
+		.ctx = role,
+	};
+	struct leader *leader = NULL;
+	atomic_store(&role->stale, true);
+	enum err rc = store_watch_start(&etcd, on_store, role, &role->watch, err);
+	rc = rc ? rc : leader_start(&with, &leader, err);
+	(void)pthread_mutex_lock(role->mutex);
+	role->leader = leader;
+	(void)pthread_mutex_unlock(role->mutex);
+	return rc;
+}
+
+/* The new store is in force: on a file this process leads from here on, on etcd one is elected in a moment. */
+static void change_store(struct manager_core *core)
+{
+	struct role *role = &core->role;
+	struct store *old_store = core->options.store;
+	struct leader *old_leader = role->leader;
+	struct err_ctx err = { 0 };
+	role->watch = store_watch_stop(role->watch);
+	(void)pthread_mutex_lock(role->mutex);
+	core->options.store = role->move.store;
+	core->options.place = role->move.to;
+	role->leader = NULL;
+	(void)pthread_mutex_unlock(role->mutex);
+	(void)leader_stop(old_leader);
+	(void)store_close(old_store);
+	role->move.store = NULL;
+	secret_wipe(&role->move.to.password);
+	enum err rc = ERR_OK;
+	if (core->options.place.kind == STORE_SQLITE) {
+		event_log_lead(core->events, true);
+		role->leading = true;
+	} else {
+		rc = take_part(core, &err);
+	}
+	tell_trouble(core, rc, &err);
+	log_event(core->options.log, LOG_INFO, "store.moved", "the record is in another store",
+		  LOG_TEXT("store", store_text(core->options.store)));
+	(void)pthread_mutex_lock(role->mutex);
+	role->left = false;
+	(void)pthread_mutex_unlock(role->mutex);
+}
+
+static void end_move(struct manager_core *core)
+{
+	struct role *role = &core->role;
+	struct err_ctx err = { 0 };
+	if (now_of(core) < role->retry_us) {
+		return;
+	}
+	enum err rc = move_finish(core, &role->move, &err);
+	if (rc == ERR_OK) {
+		change_store(core);
+	} else {
+		tell_trouble(core, rc, &err);
+		role->retry_us = now_of(core) + (uint64_t)RETRY_MS * US_PER_MS;
+	}
+}
+
 bool role_turn(struct manager_core *core)
 {
 	struct role *role = &core->role;
-	if (!role->leader) {
+	if (role->left) {
+		end_move(core);
+	}
+	if (!role->leader || role->left) {
 		return role->leading;
 	}
 	bool leads = leader_leads(role->leader, now_of(core));
@@ -165,57 +274,55 @@ bool role_turn(struct manager_core *core)
 
 void role_place(const struct manager_core *core, struct store_place *ret)
 {
-	(void)pthread_mutex_lock(core->role.place_mutex);
+	(void)pthread_mutex_lock(core->role.mutex);
 	*ret = core->options.place;
-	(void)pthread_mutex_unlock(core->role.place_mutex);
+	(void)pthread_mutex_unlock(core->role.mutex);
 }
 
 bool role_may_act(const struct manager_core *core)
 {
 	const struct role *role = &core->role;
-	return !role->leader || leader_leads(role->leader, now_of(core));
+	(void)pthread_mutex_lock(role->mutex);
+	bool may = !role->left && (!role->leader || leader_leads(role->leader, now_of(core)));
+	(void)pthread_mutex_unlock(role->mutex);
+	return may;
 }
 
 /* ---------------------------------------------------------------- start and stop */
+
+/* On a file that is in force. */
+static enum err lead_alone(struct manager_core *core, struct err_ctx *err)
+{
+	struct store *store = core->options.store;
+	enum err rc = move_check_left(core, store, err);
+	rc = rc ? rc : move_check_filled(store, err);
+	rc = rc ? rc : event_log_load(core->events, store, err);
+	event_log_lead(core->events, true);
+	rc = rc ? rc : read_store(core, true, err);
+	core->role.leading = rc == ERR_OK;
+	return rc;
+}
 
 enum err role_start(struct manager_core *core, void (*wake)(void *ctx), void *ctx,
 		    struct err_ctx *err)
 {
 	struct role *role = &core->role;
-	const struct manager_options *options = &core->options;
-	role->place_mutex = mem_need(sizeof(*role->place_mutex));
-	check(pthread_mutex_init(role->place_mutex, NULL) == 0);
-	if (options->place.kind == STORE_SQLITE) {
-		enum err rc = event_log_load(core->events, options->store, err);
-		event_log_lead(core->events, true);
-		rc = rc ? rc : read_store(core, true, err);
-		role->leading = rc == ERR_OK;
-		return rc;
-	}
+	role->mutex = mem_need(sizeof(*role->mutex));
+	check(pthread_mutex_init(role->mutex, NULL) == 0);
 	role->wake = wake;
 	role->ctx = ctx;
-	const struct store_etcd_options etcd = store_place_etcd(&options->place, options->clock);
-	const struct leader_options leader = {
-		.store = &etcd,
-		.node = options->node,
-		.address = options->address,
-		.lease_ms = options->lease_ms,
-		.clock = options->clock,
-		.log = options->log,
-		.changed = on_election,
-		.ctx = role,
-	};
-	enum err rc = store_watch_start(&etcd, on_store, role, &role->watch, err);
-	return rc ? rc : leader_start(&leader, &role->leader, err);
+	return core->options.place.kind == STORE_SQLITE ? lead_alone(core, err)
+							: take_part(core, err);
 }
 
 void role_stop(struct manager_core *core)
 {
 	core->role.watch = store_watch_stop(core->role.watch);
 	core->role.leader = leader_stop(core->role.leader);
-	if (core->role.place_mutex) {
-		(void)pthread_mutex_destroy(core->role.place_mutex);
-		core->role.place_mutex = mem_free(core->role.place_mutex);
+	if (core->role.mutex) {
+		core->role.move.store = store_close(core->role.move.store);
+		(void)pthread_mutex_destroy(core->role.mutex);
+		core->role.mutex = mem_free(core->role.mutex);
 	}
 	secret_wipe(&core->options.place.password);
 }
@@ -228,7 +335,18 @@ enum err role_check(struct manager_core *core, struct err_ctx *err)
 	if (core->role.leading) {
 		return ERR_OK;
 	}
+	if (core->role.left || !core->role.leader) {
+		return err_set(err, ERR_REFUSED, "the record is on its way to another store: %s",
+			       core->role.trouble[0] ? core->role.trouble
+						     : "try again in a moment");
+	}
 	leader_look(core->role.leader, &view);
+	if (view.filling[0]) {
+		return err_set(
+			err, ERR_REFUSED,
+			"nobody leads on '%s': it holds a copy of '%s' that was not finished",
+			store_text(core->options.store), view.filling);
+	}
 	if (view.moved[0]) {
 		return err_set(
 			err, ERR_REFUSED,
@@ -250,7 +368,7 @@ json_t *role_to_json(struct manager_core *core)
 {
 	const struct role *role = &core->role;
 	const struct manager_options *options = &core->options;
-	struct leader_view view = { .leads = true };
+	struct leader_view view = { .leads = role->leading };
 	if (role->leader) {
 		leader_look(role->leader, &view);
 	} else {

@@ -14,14 +14,25 @@
 
 struct manager_core;
 
+enum { MOVE_ID_BYTES_MAX = 33 };
+
+/* To another store: see move.h. */
+struct move {
+	struct store_place to;
+	char id[MOVE_ID_BYTES_MAX];
+	struct store *store; /* of `to`; NULL: not open */
+};
+
 struct role {
 	struct leader *leader; /* NULL: nobody else can lead */
 	struct store_watch *watch;
 	void (*wake)(void *ctx);
 	void *ctx;
-	pthread_mutex_t
-		*place_mutex; /* guards the place of the store among the manager's options */
-	atomic_bool stale;    /* the store has changed since it was read. Set from any thread */
+	pthread_mutex_t *mutex; /* guards `leader`, `left`, and where the store is */
+	bool left;		/* the record has left the store: `move` says where to */
+	struct move move;
+	bool left_checked; /* whether others have ended their move was looked after */
+	atomic_bool stale; /* the store has changed since it was read. Set from any thread */
 	bool leading;
 	uint64_t read_us;		  /* when the record was read last; 0: never */
 	uint64_t read_wall_us;		  /* the same moment, for people */
@@ -43,7 +54,10 @@ bool role_turn(struct manager_core *core);
 /* Where the store is now, password included. Any thread. */
 void role_place(const struct manager_core *core, struct store_place *ret);
 
-/* Whether a step may be begun at this moment. Any thread, but not while the store is being changed for another. */
+/* The record has left the store: the next turns end the move, and go on with the new one. Takes move->store. */
+void role_leave(struct manager_core *core, struct move *move);
+
+/* Whether a step may be begun at this moment. Any thread. */
 bool role_may_act(const struct manager_core *core);
 
 /* ERR_OK when commands that change something are taken here; else ERR_REFUSED with the words where to go. */

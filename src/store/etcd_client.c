@@ -20,6 +20,8 @@ enum {
 	BODY_BYTES_MAX = 192 * 1024 * 1024,
 	LINE_BYTES_MAX = 64 * 1024 * 1024,
 	KEEP_ALIVE_S = 5,
+	LOGIN_MS_MIN =
+		3000, /* etcd's hash of a password takes its time, all the more on a busy host */
 	WORDS_BYTES_MAX = 160, /* of an answer that isn't understood */
 };
 
@@ -306,8 +308,10 @@ static enum err log_in(struct etcd_client *client, size_t endpoint, uint64_t dea
 	char *text = json_dumps(request, JSON_COMPACT);
 	json_decref(request);
 	client->token[0] = 0;
-	enum err rc = attempt(client, endpoint, "/v3/auth/authenticate", text, deadline_us, &answer,
-			      &ignored, err);
+	uint64_t least_us = clock_monotonic_us(client->clock) + (uint64_t)LOGIN_MS_MIN * US_PER_MS;
+	enum err rc =
+		attempt(client, endpoint, "/v3/auth/authenticate", text,
+			deadline_us > least_us ? deadline_us : least_us, &answer, &ignored, err);
 	explicit_bzero(text, strlen(text));
 	mem_free(text);
 	const char *token = json_string_value(json_object_get(answer, "token"));
@@ -419,7 +423,8 @@ struct stream {
 	etcd_line_cb line;
 	void *ctx;
 	uint64_t heard_us;
-	bool ended; /* by the callback */
+	size_t lines; /* that the callback took */
+	bool ended;   /* by the callback */
 };
 
 static size_t on_stream(char *bytes, size_t size, size_t count, void *ctx)
@@ -437,6 +442,7 @@ static size_t on_stream(char *bytes, size_t size, size_t count, void *ctx)
 		json_t *line = json_loadb((const char *)body->ptr, length, 0, NULL);
 		if (length) {
 			stream->ended = !line || !stream->line(stream->ctx, line);
+			stream->lines += stream->ended ? 0 : 1;
 		}
 		json_decref(line);
 		buf_consume(body, length + 1);
@@ -478,8 +484,7 @@ enum err etcd_client_stream(struct etcd_client *client, const char *path, struct
 	size_t endpoint = client->good;
 	struct stream stream = { .client = client, .line = line, .ctx = ctx };
 	client->good = (endpoint + 1) % client->endpoint_count;
-	if (client->user) {
-		/* A log-in for each stream: how long the one before is good for is not said. */
+	if (client->user && !client->token[0]) {
 		uint64_t until_us =
 			clock_monotonic_us(client->clock) + (uint64_t)silence_ms * US_PER_MS;
 		enum err rc = log_in(client, endpoint, until_us, err);
@@ -495,6 +500,9 @@ enum err etcd_client_stream(struct etcd_client *client, const char *path, struct
 	CURLcode code = run_stream(client, &stream, silence_ms, stopping);
 	curl_slist_free_all(headers);
 	mem_free(text);
+	if (stream.lines == 0) {
+		client->token[0] = 0; /* perhaps the log-in has expired */
+	}
 	if (stream.ended || code == CURLE_OK || atomic_load(stopping)) {
 		return ERR_OK;
 	}

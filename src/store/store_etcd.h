@@ -21,7 +21,7 @@ struct store_etcd_options {
 	const char *key_file;
 	const char *user; /* "": no log-in */
 	const struct secret *password;
-	uint32_t timeout_ms; /* one operation, over all endpoints */
+	uint32_t timeout_ms; /* one operation, over all endpoints; a log-in may take longer */
 	const struct clock *clock;
 };
 

@@ -95,7 +95,7 @@ def test_links_between_pages_lead_somewhere(page):
 def test_configuration_keys_that_pages_name_exist(page):
     known = keys_of_config()
     for section, key in re.findall(
-        r"`(muster|accounts|hooks|manager|node|proxy)\.([a-z-]+)`", page.read_text()
+        r"`(muster|node|accounts|hooks|manager|proxy|store)\.([a-z-]+)`", page.read_text()
     ):
         assert (section, key) in known, f"{section}.{key}"
 
