@@ -1,5 +1,5 @@
-"""The record moves to another store under way: whoever does it, or whose process dies in the middle of it, must end with
-one store in force, and with everything in it."""
+"""The record moves to another store under way: whoever does it, or whose process dies in the middle of it, must end
+with one store in force, and with everything in it."""
 
 import pytest
 
