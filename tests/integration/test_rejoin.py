@@ -391,6 +391,21 @@ def test_everything_that_users_made_comes_along(tmp_path_factory):
         shop.muster("switchover", "--to", "db3")
         write(shop, "INSERT INTO app.t VALUES (2, 'two')", "SELECT NEXTVAL(app.s)")
         shop.wait_healthy()
+        check_that_a_tail_is_not_given_up(shop)
+
+
+def check_that_a_tail_is_not_given_up(shop):
+    """What can't be saved any more stops the copy, unless a person gives it up by name."""
+    as_root(shop, "db2", "INSERT INTO app.log (what) VALUES ('only here')")
+    wait_state(shop, "db2", "diverged")
+    purge_logs(shop, "db2")
+    done = shop.muster("rejoin", "db2", "--reclone", "--yes", check=False)
+    assert done.returncode == 4 and "--discard-tail" in done.stderr, done.stderr
+    assert as_root(shop, "db2", "SELECT * FROM app.log WHERE what='only here'")
+    assert server_of(shop, "db2")["state"] == "diverged"
+    reclone(shop, "db2", "--discard-tail")
+    shop.wait_healthy()
+    assert not as_root(shop, "db2", "SELECT * FROM app.log WHERE what='only here'")
 
 
 def test_a_table_without_snapshots_is_refused_before_anything_is_destroyed():
