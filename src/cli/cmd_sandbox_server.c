@@ -15,23 +15,45 @@
 #include "sandbox/node.h"
 #include "sandbox/sandbox_server.h"
 
-enum { ASK_TIMEOUT_MS = 2000, SETTLE_MS = 5000, SETTLE_PAUSE_MS = 50, PATH_BYTES_MAX = 128 };
+enum {
+	ASK_TIMEOUT_MS = 2000,
+	SAVE_TIMEOUT_MS = 60000,
+	SETTLE_MS = 5000,
+	SETTLE_PAUSE_MS = 50,
+	PATH_BYTES_MAX = 128
+};
 
 static const char PRIMARY[] = "primary";
+
+const struct option_row options_sandbox_reset[] = {
+	{ .name = "discard-tail",
+	  .kind = OPTION_FLAG,
+	  .help = "Go on when what only this server has can't be saved." },
+	{ 0 },
+};
+
+/* One call about the sandbox's group. ERR_UNREACHABLE when its `muster run` isn't there. */
+static enum err call_manager(const struct sandbox *sandbox, const char *http_method,
+			     const char *rest, const json_t *body, uint32_t timeout_ms,
+			     json_t **ret, struct err_ctx *err)
+{
+	char socket[FILE_PATH_BYTES_MAX];
+	char path[PATH_BYTES_MAX];
+	if (node_look(sandbox, NULL) != INSTANCE_RUNNING ||
+	    sandbox_state_socket(sandbox, NULL, socket, NULL) != ERR_OK) {
+		return err_set(err, ERR_UNREACHABLE, "muster run isn't there");
+	}
+	struct client client = { .socket_path = socket, .timeout_ms = timeout_ms };
+	(void)snprintf(path, sizeof(path), "/v1/groups/%s%s", sandbox->name, rest);
+	return client_call(&client, http_method, path, body, ret, err);
+}
 
 /* What the manager says of the group; NULL when it doesn't answer. A new reference. */
 static json_t *ask_manager(const struct sandbox *sandbox)
 {
-	char socket[FILE_PATH_BYTES_MAX];
-	char path[PATH_BYTES_MAX];
 	json_t *status = NULL;
-	if (node_look(sandbox, NULL) != INSTANCE_RUNNING ||
-	    sandbox_state_socket(sandbox, NULL, socket, NULL) != ERR_OK) {
-		return NULL;
-	}
-	struct client client = { .socket_path = socket, .timeout_ms = ASK_TIMEOUT_MS };
-	(void)snprintf(path, sizeof(path), "/v1/groups/%s/status", sandbox->name);
-	return client_call(&client, "GET", path, NULL, &status, NULL) == ERR_OK ? status : NULL;
+	enum err rc = call_manager(sandbox, "GET", "/status", NULL, ASK_TIMEOUT_MS, &status, NULL);
+	return rc == ERR_OK ? status : NULL;
 }
 
 static const char *text_of(const json_t *object, const char *field)
@@ -159,6 +181,36 @@ static void say(void *ctx, const char *line)
 	cli_note(ctx, "%s", line);
 }
 
+/* What only this server has would go with its data: `muster run` saves it. */
+static enum err save_tail(struct cli *cli, const struct sandbox *sandbox, const char *name,
+			  const struct args *args)
+{
+	struct err_ctx why = { .code = ERR_OK };
+	json_t *status = ask_manager(sandbox);
+	json_t *saved = NULL;
+	bool diverged = text_of(find_row(status, "name", name), "extra")[0] != 0;
+	json_decref(status);
+	if (!diverged) {
+		return ERR_OK;
+	}
+	json_t *body = json_pack("{s:s, s:s}", "server", name, "action", "export-tail");
+	enum err rc = call_manager(sandbox, "POST", "/rejoin", body, SAVE_TIMEOUT_MS, &saved, &why);
+	json_decref(body);
+	if (rc == ERR_OK) {
+		cli_note(cli, "what only %s has is saved: %s", name,
+			 text_of(json_object_get(saved, "tail"), "binlog"));
+	} else if (!args_has(args, "discard-tail")) {
+		rc = err_set(
+			&cli->err, ERR_REFUSED,
+			"what only '%s' has can't be saved (%s); --discard-tail goes on without it",
+			name, err_text(rc, &why));
+	} else {
+		rc = ERR_OK;
+	}
+	json_decref(saved);
+	return rc;
+}
+
 enum err cmd_sandbox_reset(struct cli *cli, const struct args *args)
 {
 	struct sandbox sandbox;
@@ -167,6 +219,9 @@ enum err cmd_sandbox_reset(struct cli *cli, const struct args *args)
 	enum err rc = sandbox_state_load(args_word(args, 0), &sandbox, &cli->err);
 	if (rc == ERR_OK) {
 		rc = resolve(cli, &sandbox, args_word(args, 1), &name);
+	}
+	if (rc == ERR_OK) {
+		rc = save_tail(cli, &sandbox, name, args);
 	}
 	if (rc == ERR_OK) {
 		rc = sandbox_server_reset(&sandbox, name, &hooks, &cli->err);

@@ -7,6 +7,7 @@ another one's; each is told apart, its tail is saved, and it is made anew.
 import json
 import os
 import pathlib
+import re
 import subprocess
 import threading
 
@@ -396,12 +397,24 @@ def test_everything_that_users_made_comes_along(tmp_path_factory):
 
 def check_that_a_tail_is_not_given_up(shop):
     """What can't be saved any more stops the copy, unless a person gives it up by name."""
+    as_root(shop, "db1", "INSERT INTO app.log (what) VALUES ('here too')")
     as_root(shop, "db2", "INSERT INTO app.log (what) VALUES ('only here')")
+    wait_state(shop, "db1", "diverged")
+    words = shop.muster("sandbox", "reset", shop.name, "db1").stderr
+    saved = re.search("what only db1 has is saved: (.*)", words).group(1)
+    assert pathlib.Path(saved).stat().st_size > 0
+    # The primary was made anew itself: its logs don't reach back to the beginning.
+    wait_until(lambda: server_of(shop, "db1")["state"] == "stopped", 30, "it asks in vain")
+    assert shop.json("rejoin", "db1")["class"] == "purged"
+    assert reclone(shop, "db1")["donor"] == "db3"
+    wait_state(shop, "db1", "replicating")
     wait_state(shop, "db2", "diverged")
     purge_logs(shop, "db2")
     done = shop.muster("rejoin", "db2", "--reclone", "--yes", check=False)
     assert done.returncode == 4 and "--discard-tail" in done.stderr, done.stderr
     assert as_root(shop, "db2", "SELECT * FROM app.log WHERE what='only here'")
+    done = shop.muster("sandbox", "reset", shop.name, "db2", check=False)
+    assert done.returncode == 4 and "--discard-tail" in done.stderr, done.stderr
     assert server_of(shop, "db2")["state"] == "diverged"
     reclone(shop, "db2", "--discard-tail")
     shop.wait_healthy()
