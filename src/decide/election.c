@@ -303,12 +303,34 @@ static int compare_wishes(const struct record *record, uint32_t lost, uint32_t a
 	return 0;
 }
 
+uint64_t election_drain_us(const struct observation *seen, uint32_t server)
+{
+	const struct observation_server *one = &seen->servers[server];
+	uint64_t left = gtid_set_distance(&one->status.received, &one->status.executed);
+	if (left == 0) {
+		return 0;
+	}
+	return one->applied_per_s == 0 || left > UINT64_MAX / 1000000
+		       ? UINT64_MAX
+		       : left * 1000000 / one->applied_per_s;
+}
+
+static bool drains_long(const struct observation *seen, uint32_t server)
+{
+	uint64_t drain_us = election_drain_us(seen, server);
+	return drain_us != UINT64_MAX && drain_us > (uint64_t)ELECTION_DRAIN_LONG_S * 1000000;
+}
+
 /* Whether `a` is to be preferred to `b` when both hold the same. */
 static bool is_preferred(const struct record *record, const struct observation *seen, uint32_t lost,
 			 uint32_t a, uint32_t b)
 {
 	if (b == SERVER_NONE) {
 		return true;
+	}
+	bool named = a == record->ask_server || b == record->ask_server;
+	if (!named && drains_long(seen, a) != drains_long(seen, b)) {
+		return drains_long(seen, b);
 	}
 	int wish = compare_wishes(record, lost, a, b);
 	if (wish != 0) {

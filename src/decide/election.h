@@ -17,6 +17,13 @@ struct election {
 	char missing[256]; /* why not complete or not safe; "" otherwise */
 };
 
+/* A server that needs longer to apply what it received is taken after one that doesn't. */
+enum { ELECTION_DRAIN_LONG_S = 10 };
+
+/* How long the server would need to apply what it has received, by the rate at which it was seen to apply; 0: nothing is
+ * left, UINT64_MAX: not known. */
+uint64_t election_drain_us(const struct observation *seen, uint32_t server);
+
 /* What is still waited for, as time goes on. */
 enum election_patience {
 	ELECTION_PATIENT, /* a preferred candidate is fed, though another one could take over at once */

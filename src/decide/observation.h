@@ -142,6 +142,7 @@ struct observation_server {
 	uint64_t status_end_us; /* when its answer had come */
 	uint64_t stream_us;	/* when received_ticks was last seen to grow; 0: never */
 	uint64_t moved_us; /* when its received transactions were last seen to grow; 0: never */
+	uint32_t applied_per_s; /* transactions, while there was something to apply; 0: not known */
 	bool lag_known;
 	uint64_t
 		lag_us; /* behind the primary, end to end: by the age of the heartbeat row it has */

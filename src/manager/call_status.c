@@ -191,6 +191,14 @@ static json_t *lines_to_json(struct str text)
 	return list;
 }
 
+/* How long the server would still apply; null when that is not known. */
+static json_t *drain_json(const struct observation *seen, uint32_t server)
+{
+	uint64_t drain_us = election_drain_us(seen, server);
+	return drain_us == UINT64_MAX ? json_null()
+				      : json_integer((json_int_t)(drain_us / US_PER_MS));
+}
+
 static json_t *readiness_json(const struct group *group)
 {
 	const struct record *record = &group->record;
@@ -219,16 +227,35 @@ static json_t *readiness_json(const struct group *group)
 	} else if (record->policy == POLICY_ASYNC) {
 		(void)snprintf(loss, sizeof(loss), "what no replica has received by then");
 	}
+	uint64_t unapplied = 0;
+	json_t *drain_ms = json_null();
+	char wait[96] = "";
 	if (winner) {
-		(void)snprintf(text, sizeof(text), "%s would take over%s%s, %s would be lost%s",
-			       winner, source ? " with what it lacks from " : "",
+		const struct server_status *status =
+			&group->seen.servers[election.candidate].status;
+		unapplied = gtid_set_distance(&status->received, &status->executed);
+		drain_ms = drain_json(&group->seen, election.candidate);
+	}
+	if (unapplied > 0) {
+		char about[48] = "";
+		if (json_is_integer(drain_ms)) {
+			(void)snprintf(about, sizeof(about), " (about %lld ms)",
+				       (long long)json_integer_value(drain_ms));
+		}
+		(void)snprintf(wait, sizeof(wait), " after applying %llu transactions%s",
+			       (unsigned long long)unapplied, about);
+	}
+	if (winner) {
+		(void)snprintf(text, sizeof(text), "%s would take over%s%s%s, %s would be lost%s",
+			       winner, wait, source ? " with what it lacks from " : "",
 			       source ? source : "", loss,
 			       record->paused ? "; but automatic failover is paused" : "");
 	} else {
 		(void)snprintf(text, sizeof(text), "nobody would take over: %s", election.missing);
 	}
-	return json_pack("{s:s?, s:s, s:o, s:s}", "winner", winner, "loss", loss, "blocked_by",
-			 blocked, "text", text);
+	return json_pack("{s:s?, s:s, s:o, s:I, s:o, s:s}", "winner", winner, "loss", loss,
+			 "blocked_by", blocked, "unapplied", (json_int_t)unapplied, "drain_ms",
+			 drain_ms, "text", text);
 }
 
 static json_t *last_report(const struct group *group)

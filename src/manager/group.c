@@ -19,6 +19,7 @@ enum {
 	STREAM_HEARTBEATS = 5, /* half heartbeats without a sign of life: the stream is lost */
 	TENSE_MS = 3000,
 	BASE_INTERVAL_S = 30,
+	APPLY_RATE_LEAST_MS = 100, /* between two readings that tell a rate */
 };
 
 static struct decide_options decide_options_of(const struct manager_options *options)
@@ -270,6 +271,23 @@ static void tell_reach(struct group *group, const struct turn_context *context, 
 		   text);
 }
 
+/* Two readings at which it had something to apply tell how fast it does. One that gets nowhere counts as slow. */
+static void note_apply_rate(struct observation_server *seen, const struct server_status *status,
+			    uint64_t begun_us)
+{
+	const struct server_status *old = &seen->status;
+	uint64_t took_us = begun_us - seen->status_us;
+	if (seen->status_us == 0 || took_us < APPLY_RATE_LEAST_MS * US_PER_MS ||
+	    gtid_set_contains(&old->executed, &old->received) ||
+	    gtid_set_contains(&status->executed, &status->received)) {
+		return;
+	}
+	uint64_t done = gtid_set_distance(&status->executed, &old->executed);
+	uint64_t rate = done < UINT32_MAX ? done * US_PER_S / took_us : UINT32_MAX;
+	rate = seen->applied_per_s == 0 ? rate : (3 * (uint64_t)seen->applied_per_s + rate) / 4;
+	seen->applied_per_s = rate == 0 ? 1 : rate > UINT32_MAX ? UINT32_MAX : (uint32_t)rate;
+}
+
 /* Takes the status over unless a newer one is there; what was there becomes the older one. */
 static void take_status(struct observation_server *seen, struct server_status *status,
 			uint64_t begun_us, uint64_t ended_us)
@@ -280,6 +298,7 @@ static void take_status(struct observation_server *seen, struct server_status *s
 	if (!gtid_set_contains(&seen->status.received, &status->received)) {
 		seen->moved_us = begun_us;
 	}
+	note_apply_rate(seen, status, begun_us);
 	struct server_status old = seen->status;
 	struct gtid_set reused = seen->older.executed;
 	seen->older.executed = old.executed;

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "decide/election.h"
 #include "world.h"
 
 /* The primary dies after a commit that only `holder` received, everybody else's stream being cut before. */
@@ -252,6 +253,38 @@ static void test_what_is_being_applied_is_not_dropped_by_a_change_of_source(void
 	world_fini(&world);
 }
 
+static void test_who_needs_long_to_apply_comes_second(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 3);
+	world.record.servers[1].weight = 200;
+	world.slow_appliers = true;
+	struct observation_server *heavy = &world.seen.servers[1];
+	assert_int_equal(
+		gtid_set_parse(STR("0-1-2005"), GTID_MARIADB, &heavy->status.received, NULL),
+		ERR_OK);
+	gtid_set_copy(&world.seen.servers[2].status.received, &heavy->status.received);
+	assert_true(election_drain_us(&world.seen, 1) ==
+		    UINT64_MAX);    /* it was never seen at work */
+	heavy->applied_per_s = 100; /* 20 s */
+	world.seen.servers[2].applied_per_s = 1000;
+	assert_true(election_drain_us(&world.seen, 1) == 20000000);
+	struct election election;
+	election_rehearse(&world.record, &world.seen, &election);
+	assert_int_equal(election.candidate, 2);
+	/* Not so long: the wish of people counts. */
+	heavy->applied_per_s = 300;
+	election_rehearse(&world.record, &world.seen, &election);
+	assert_int_equal(election.candidate, 1);
+	/* By name it is taken all the same. */
+	heavy->applied_per_s = 100;
+	world.record.ask_server = 1;
+	election_rehearse(&world.record, &world.seen, &election);
+	assert_int_equal(election.candidate, 1);
+	world_fini(&world);
+}
+
 int scenarios_feed(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +298,7 @@ int scenarios_feed(void)
 		cmocka_unit_test(test_a_delayed_one_gives_what_it_has_once_it_has_applied_it),
 		cmocka_unit_test(
 			test_without_a_promise_the_failover_goes_on_without_what_cant_be_had),
+		cmocka_unit_test(test_who_needs_long_to_apply_comes_second),
 		cmocka_unit_test(test_an_order_goes_to_the_one_that_was_named),
 		cmocka_unit_test(test_what_is_being_applied_is_not_dropped_by_a_change_of_source),
 	};
