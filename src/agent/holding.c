@@ -7,7 +7,10 @@
 
 enum {
 	RETRY_MS = 1000,
-	RETRY_JITTER_MS = 500,
+	/* Who has it may be a dead process' kernel, for the rest of its second: asked soon, at first. */
+	RETRY_SOON_MS = 250,
+	RETRY_SOON_TIMES = 10,
+	RETRY_JITTER_MS = 250,
 	RETRY_PROGRAM_MS = 5000,
 	RETRY_REMOVE_MS = 200,
 	REFRESH_BEFORE_MS = 500, /* the kernel's lifetime ends */
@@ -199,6 +202,7 @@ static void pass_time(struct holding *holding, uint64_t now_us)
 		if (holding->until_us && now_us >= holding->until_us) {
 			holding->until_us = 0;
 		} else if (holding->until_us && lifetime(holding, now_us) > 0) {
+			holding->rival_count = 0;
 			become(holding, PHASE_LOOK, HOLDING_PROBING, "");
 		}
 	} else if ((holding->phase == PHASE_RIVAL || holding->phase == PHASE_FAILED) && is_over) {
@@ -365,7 +369,10 @@ void holding_heard(struct holding *holding, enum frame_word word, const struct m
 {
 	if (holding->phase == PHASE_PROBE && word != FRAME_NOTHING) {
 		/* Two that probe at the same time both step back, and not for the same time. */
-		uint64_t pause_ms = RETRY_MS + prng_below(&holding->jitter, RETRY_JITTER_MS);
+		uint64_t pause_ms =
+			holding->rival_count < RETRY_SOON_TIMES ? RETRY_SOON_MS : RETRY_MS;
+		pause_ms += prng_below(&holding->jitter, RETRY_JITTER_MS);
+		holding->rival_count++;
 		holding->retry_us = now_us + pause_ms * US_PER_MS;
 		holding->watch.rival = *from;
 		become(holding, PHASE_RIVAL, HOLDING_CONFLICT,

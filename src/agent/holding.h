@@ -71,8 +71,9 @@ struct holding {
 	enum holding_state state;
 	char words[HOLDING_WORDS_BYTES_MAX]; /* why it is so; "" when there is nothing to say */
 	uint64_t retry_us;
-	bool may_probe;	    /* check, and the interface can */
-	bool program_tried; /* so it is to be told to release, too */
+	uint32_t rival_count; /* tries that met a rival */
+	bool may_probe;	      /* check, and the interface can */
+	bool program_tried;   /* so it is to be told to release, too */
 	bool program_killed;
 	bool failing; /* on the way back from a failure */
 	uint64_t failed_retry_us;

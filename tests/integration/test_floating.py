@@ -155,6 +155,24 @@ def test_the_kernel_keeps_the_lease(wire, ip, address, number):
         assert a.look(address)["words"] == "its lease is over"
 
 
+@BOTH
+def test_a_dead_holder_is_waited_for(wire, ip, address):
+    """Another node is told too early: the dead one's kernel still answers, so there are never two."""
+    a, b = wire.node("a"), wire.node("b")
+    wire.serve("a", "b")
+    a.hold(address)
+    a.wait(address, "held")
+    client = Client(wire, ip)
+    client.wait_answer("a", 0)
+    killed = a.signal(signal.SIGKILL)
+    b.hold(address)
+    assert b.wait(address, "conflict")["rival"] == wire.hosts["a"].mac
+    wait_for(lambda: wire.has("b", ip), "taken over")
+    assert not wire.has("a", ip)
+    moved = client.wait_answer("b", killed)
+    show(f"{ip}: clients at the next holder {moved - killed:.2f} s after the kill")
+
+
 def test_a_lease_that_ends(wire):
     """Nobody renews: the node itself drops it in time; and a late renewal does not bring it back unasked."""
     a = wire.node("a")

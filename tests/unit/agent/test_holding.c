@@ -229,15 +229,22 @@ static void test_conflict_before(void **state)
 	assert_string_equal(run(&world), "");
 	assert_int_equal(world.holding.state, HOLDING_CONFLICT);
 	assert_memory_equal(&world.holding.watch.rival, &rival, sizeof(rival));
-	assert_true(world.wake_us >= world.now_us + US_PER_S);
-	assert_string_equal(later(&world, 999), "");
+	assert_true(world.wake_us >= world.now_us + 250 * US_PER_MS);
+	assert_string_equal(later(&world, 249), "");
 	/* Tried again, and what is seen stays until it is known. */
-	assert_string_equal(later(&world, 501), "Lp");
+	assert_string_equal(later(&world, 251), "Lp");
 	assert_int_equal(world.holding.state, HOLDING_CONFLICT);
 	holding_heard(&world.holding, FRAME_PROBE, &rival, world.now_us);
 	assert_string_equal(run(&world), "");
 	assert_int_equal(world.holding.state, HOLDING_CONFLICT);
-	assert_string_equal(later(&world, 1500), "Lp");
+	/* And less often when he seems to stay. */
+	for (unsigned i = 2; i < 11; i++) {
+		assert_string_equal(later(&world, 500), "Lp");
+		holding_heard(&world.holding, FRAME_PROBE, &rival, world.now_us);
+		(void)run(&world);
+	}
+	assert_string_equal(later(&world, 999), "");
+	assert_string_equal(later(&world, 251), "Lp");
 	(void)later(&world, 100);
 	(void)later(&world, 100);
 	assert_string_equal(later(&world, 100), "PA");
