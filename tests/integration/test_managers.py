@@ -9,6 +9,7 @@ import time
 import pytest
 
 import etcd as etcd_module
+import receiver as receiver_module
 import sandbox as sandbox_module
 import servers
 from cli_node import ACCOUNTS, Node, one_line
@@ -24,8 +25,9 @@ wait_until = sandbox_module.wait_until
 class Managers:
     """Three nodes n0..n2, an etcd, and a group of three servers s1..s3."""
 
-    def __init__(self, folder, members=1):
+    def __init__(self, folder, members=1, settings=""):
         servers.program(FLAVOR)
+        self.settings = settings
         self.etcd = etcd_module.Etcd(members)
         self.servers = [servers.Server(FLAVOR, i, folder / f"s{i}") for i in (1, 2, 3)]
         with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -35,7 +37,7 @@ class Managers:
 
     def make_node(self, folder, number, store=None):
         store = store or f"[store]\nkind=etcd\nendpoints={self.etcd.endpoints}\n"
-        settings = f"{ACCOUNTS}{SETTINGS}{store}[node]\nname=n{number}\naddress=host{number}\n"
+        settings = f"{ACCOUNTS}{SETTINGS}{self.settings}{store}[node]\nname=n{number}\naddress=host{number}\n"
         return Node(folder / f"n{number}", settings)
 
     def create(self):
@@ -142,9 +144,9 @@ def check_story(events):
 def managers(tmp_path):
     made = []
 
-    def make(members=1):
+    def make(members=1, settings=""):
         try:
-            made.append(Managers(tmp_path, members))
+            made.append(Managers(tmp_path, members, settings))
         except (servers.Missing, etcd_module.Missing) as why:
             pytest.skip(str(why))
         return made[-1]
@@ -285,3 +287,43 @@ def test_all_of_etcd_is_lost(managers):
     box.wait_healthy()
     assert box.status()["epoch"] == epoch + 1
     box.check()
+
+
+def test_the_next_leader_asks_the_hooks_again_and_tells_the_receivers(managers, tmp_path):
+    """A hook that died with its manager is never asked again, or a receiver hears everything from each manager."""
+    begun, go, after = (tmp_path / name for name in ("begun", "go", "after.json"))
+    scripts = {
+        "before": f"echo $MUSTER_EPOCH >>{begun}\nwhile [ ! -e {go} ]; do sleep 0.05; done\n",
+        "after": f"cat >>{after}\n",
+    }
+    lines = ["[hooks]", "before-timeout-ms=60000", "webhook-events=failover,group.state"]
+    for name, text in scripts.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}")
+        (tmp_path / name).chmod(0o755)
+        lines.append(f"{name}={tmp_path / name}")
+    with receiver_module.Receiver() as receiver:
+        lines.append(f"webhook={receiver.url()}")
+        box = managers(settings="\n".join(lines) + "\n").start()
+        box.create()
+        doomed, old = box.leader(), box.primary()
+        old.kill()
+        wait_until(begun.exists, WAIT_S, "the hook is at work")
+        doomed.end(signal.SIGKILL)
+        box.nodes.remove(doomed)
+        wait_until(lambda: len(begun.read_text().split()) == 2, WAIT_S, "it is asked again")
+        assert len(set(begun.read_text().split())) == 1, "of the same epoch"
+        assert box.status(box.leader())["state"] == "opening"
+        go.touch()
+        receiver.wait_for("failover.done")
+        report = wait_until(
+            lambda: after.exists() and after.read_text() and json.loads(after.read_text()),
+            WAIT_S,
+            "the hook after it",
+        )["report"]
+        assert report["from"] == f"s{old.id}" and report["done"]
+        old.start(**MARIADB)
+        box.wait_healthy()
+        told = [one["id"] for one in receiver.events()]
+        assert told == sorted(set(told)), "each by one manager alone"
+        stored = {one["id"] for one in box.leader().json("events")["events"]}
+        assert set(told) <= stored
