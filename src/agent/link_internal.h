@@ -55,6 +55,7 @@ struct link {
 	char leader[NODE_NAME_BYTES_MAX];
 	uint64_t have_epoch; /* of the newest route */
 	uint64_t have_revision;
+	struct route route;
 	char route_from[LINK_TAG_BYTES_MAX];
 	char accounts_tag[LINK_TAG_BYTES_MAX];
 	char circle_tag[LINK_TAG_BYTES_MAX];

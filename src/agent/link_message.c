@@ -40,6 +40,22 @@ static void add_proxy(struct link *link, json_t *report)
 	check(json_object_set_new(report, "held", json_boolean(status.held)) == 0);
 }
 
+/* By the names of the newest route; what is in force is that, or will be in a moment. */
+static void add_reads(struct link *link, json_t *report)
+{
+	struct proxy_status status = { 0 };
+	json_t *reads = json_object();
+	if (link->options.proxy) {
+		proxy_get_status(link->options.proxy, &status);
+	}
+	for (uint32_t i = 0; i < link->route.server_count; i++) {
+		if (status.reads[i]) {
+			set_number(reads, link->route.servers[i].name, status.reads[i]);
+		}
+	}
+	check(json_object_set_new(report, "reads", reads) == 0);
+}
+
 json_t *link_message_report(struct link *link)
 {
 	json_t *report = json_object();
@@ -50,6 +66,7 @@ json_t *link_message_report(struct link *link)
 	set_text(report, "host", link->host);
 	set_number(report, "port", link->options.port);
 	(void)pthread_mutex_lock(&link->mutex);
+	add_reads(link, report);
 	set_number(report, "have_epoch", link->have_epoch);
 	set_number(report, "have_revision", link->have_revision);
 	set_text(report, "route_from", link->route_from);
@@ -161,6 +178,7 @@ static enum err take_route(struct link *link, const json_t *answer, struct err_c
 	if (newer) {
 		link->have_epoch = route.epoch;
 		link->have_revision = route.revision;
+		link->route = route;
 		rc = str_copy(str_of(text_of(answer, "route_from")), link->route_from,
 			      sizeof(link->route_from));
 	}

@@ -17,7 +17,8 @@ enum { CALL_TIMEOUT_MS = 30000, CALL_TIMEOUT_MS_MAX = 600000 };
 
 /* What a node may ask a manager for on behalf of who sits at it. */
 static const char *const node_methods[] = {
-	"group.list", "group.show", "group.status", "node.list", "node.show", "version",
+	"group.list", "group.show",	   "group.status",    "node.list",
+	"node.show",  "server.deregister", "server.register", "version",
 };
 
 enum err run_nodes_name(const struct config *config, char ret[NODE_NAME_BYTES_MAX],

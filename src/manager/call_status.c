@@ -135,6 +135,25 @@ static json_t *downtime_json(const struct group *group, uint32_t server, uint64_
 		       : json_null();
 }
 
+/* Sessions that read from a server, at all proxies. One more for each proxy that does not have the newest route yet. */
+static json_int_t count_readers(const struct manager_core *core, const struct group *group,
+				uint32_t server, uint64_t now_us)
+{
+	const struct manager_options *options = &core->options;
+	json_int_t readers = 0;
+	if (core->nodes) {
+		readers += nodes_count_reads(core->nodes, group, server, now_us);
+	}
+	if (options->proxy && !options->nodes.linked &&
+	    strcmp(options->proxy_group, group->record.group) == 0) {
+		struct proxy_status status;
+		proxy_get_status(options->proxy, &status);
+		readers += status.reads[server];
+		readers += status.revision < group->route.revision ? 1 : 0;
+	}
+	return readers;
+}
+
 static json_t *server_json(const struct group *group, uint32_t server, uint64_t now_us)
 {
 	const struct record_server *one = &group->record.servers[server];
@@ -320,7 +339,10 @@ enum err call_status(struct manager_core *core, struct call *call, json_t **ret,
 	json_t *servers = json_array();
 	uint64_t now_us = clock_monotonic_us(core->options.clock);
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		(void)json_array_append_new(servers, server_json(group, i, now_us));
+		json_t *server = server_json(group, i, now_us);
+		(void)json_object_set_new(server, "readers",
+					  json_integer(count_readers(core, group, i, now_us)));
+		(void)json_array_append_new(servers, server);
 	}
 	const char *primary =
 		record->primary == SERVER_NONE ? NULL : record->servers[record->primary].name;

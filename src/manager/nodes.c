@@ -343,17 +343,34 @@ uint64_t nodes_revision_floor(const struct nodes *nodes, const struct group *gro
 	return floor;
 }
 
-uint32_t nodes_count_reads(const struct nodes *nodes, const char *group, const char *server)
+uint32_t nodes_count_reads(const struct nodes *nodes, const struct group *group, uint32_t server,
+			   uint64_t now_us)
 {
 	uint32_t reads = 0;
 	LIST_EACH (&nodes->list, at) {
 		const struct managed_node *node = LIST_ENTRY(at, struct managed_node, list);
 		const json_t *list = json_object_get(node->report, "reads");
-		if (carries(node, group)) {
-			reads += (uint32_t)json_integer_value(json_object_get(list, server));
+		if (!carries(node, group->record.group) || !nodes_may_hold(nodes, node, now_us)) {
+			continue;
 		}
+		reads += (uint32_t)json_integer_value(
+			json_object_get(list, group->record.servers[server].name));
+		reads += node->proxy.revision < group->route.revision ? 1 : 0;
 	}
 	return reads;
+}
+
+bool nodes_drain_server(const struct nodes *nodes, const char *group, const char *server)
+{
+	LIST_EACH (&nodes->list, at) {
+		const struct node_record *record =
+			&LIST_ENTRY(at, struct managed_node, list)->record;
+		if (record->draining && strcmp(record->server_group, group) == 0 &&
+		    strcmp(record->server, server) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* ---------------------------------------------------------------- accounts */

@@ -116,8 +116,13 @@ void nodes_set_accounts(struct nodes *nodes, const char *group, const struct acc
  * out; 0: none. */
 uint64_t nodes_revision_floor(const struct nodes *nodes, const struct group *group);
 
-/* Read sessions on a server, at all nodes that carry clients to its group. */
-uint32_t nodes_count_reads(const struct nodes *nodes, const char *group, const char *server);
+/* Read sessions on a server of the group, at all nodes that carry clients to it; one more for each that may carry some
+ * and does not have the newest route. */
+uint32_t nodes_count_reads(const struct nodes *nodes, const struct group *group, uint32_t server,
+			   uint64_t now_us);
+
+/* Whether a server is registered on a node that is draining. */
+bool nodes_drain_server(const struct nodes *nodes, const char *group, const char *server);
 
 /* The members of the circle (decide/lease.h) and its tag. A new reference. */
 json_t *nodes_circle_json(const struct nodes *nodes);

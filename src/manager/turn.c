@@ -329,6 +329,12 @@ static void publish(struct group *group, const struct turn_context *context)
 	struct route route;
 	const struct publish_options options = { .lag_limit_s = context->options->lag_limit_s };
 	publish_route(&group->record, &group->seen, &options, &route);
+	for (uint32_t i = 0; context->nodes && i < route.server_count; i++) {
+		if (nodes_drain_server(context->nodes, group->record.group,
+				       route.servers[i].name)) {
+			route.servers[i].serves_reads = false;
+		}
+	}
 	bool newer = group->route_version != group->record.version;
 	if (!newer && !publish_differs(&group->route, &route) && group->route.revision > floor) {
 		return;

@@ -1,4 +1,4 @@
-"""Several managers, each with a proxy beside it: every proxy has its lease from the one that leads, its own included."""
+"""Several managers, each with a proxy beside it: every proxy has its lease from the one that leads, its own too."""
 
 import signal
 import time

@@ -343,3 +343,53 @@ def test_node_commands(place):
     assert done.returncode == 1 and "a node may not ask" in done.stderr
     done = node.muster("events")
     assert done.returncode == 4 and "no manager here" in done.stderr
+
+
+def test_register_and_deregister(place, tmp_path):
+    """A replica that starts must serve readers by itself, and one that stops must not cost any of them an error."""
+    managed, carrier = place(1)
+    box = managed.box
+    agents = [nodes_module.Node(managed, tmp_path, number, group=False) for number in (8, 9)]
+    try:
+        for agent in agents:
+            agent.join(managed.token("--role", "agent"))
+            agent.start()
+        server = next(one for one in box.status()["servers"] if one["role"] == "replica")
+        address = f"127.0.0.1:{server['port']}"
+        words = ["--server", address, "--group", box.group]
+        done = agents[0].muster("register", *words, "--weight", "50")
+        assert done.returncode == 0, done.stderr
+        assert managed.nodes()["n8"]["server"] == server["name"]
+        # Another host's agent can't take it out.
+        done = agents[1].muster("deregister", *words)
+        assert done.returncode == 1 and "registered by node 'n8'" in done.stderr
+        reader = carrier.connect_read()
+        wait_until(
+            lambda: readers_of(box)[server["name"]] + count_others(box, server) > 0, 5, "a reader"
+        )
+        done = agents[0].muster("deregister", *words)
+        assert done.returncode == 0, done.stderr
+        assert readers_of(box)[server["name"]] == 0
+        assert managed.nodes()["n8"]["server"] == ""
+        for _ in range(20):
+            assert one(reader, "SELECT @@port") != server["port"]
+        # Back again; and what can't be a replica is refused in one line.
+        assert agents[0].muster("register", *words).returncode == 0
+        bad = ["--server", f"127.0.0.1:{nodes_module.free_port()}", "--group", box.group]
+        done = agents[0].muster("register", *bad)
+        assert done.returncode == 3 and len(done.stderr.splitlines()) == 1, done.stderr
+        box.muster("node", "drain", "n8")
+        wait_until(lambda: readers_of(box)[server["name"]] == 0, 5, "nobody reads from it")
+        done = box.muster("node", "remove", "n8", "--yes", check=False)
+        assert done.returncode == 4 and "is registered on it" in done.stderr
+    finally:
+        for agent in agents:
+            agent.close()
+
+
+def readers_of(box):
+    return {one["name"]: one["readers"] for one in box.status()["servers"]}
+
+
+def count_others(box, server):
+    return sum(count for name, count in readers_of(box).items() if name != server["name"])

@@ -140,12 +140,15 @@ class Node:
             "MUSTER_READ_PORT": str(self.read_port),
         }
 
-    def connect(self, **options):
+    def connect_read(self, **options):
+        return self.connect(port=self.read_port, **options)
+
+    def connect(self, port=None, **options):
         import pymysql
 
         return pymysql.connect(
             host=self.host,
-            port=self.write_port,
+            port=port or self.write_port,
             user=self.managed.box.env["MUSTER_USER"],
             password=self.managed.box.env["MUSTER_PASSWORD"],
             autocommit=options.pop("autocommit", True),
