@@ -135,10 +135,13 @@ static void test_calls(void **state)
 		{ "group adopt g db1 --yes", "group.adopt",
 		  "{\"dry_run\":false,\"group\":\"g\",\"host\":\"db1\",\"port\":3306}" },
 		{ "group add s4=h:2", "group.add",
-		  "{\"group\":\"a\",\"servers\":[{\"host\":\"h\",\"name\":\"s4\",\"port\":2}]}" },
+		  "{\"dry_run\":false,\"group\":\"a\",\"servers\":[{\"host\":\"h\",\"name\":\"s4\","
+		  "\"port\":2}]}" },
 		{ "group add b s4=h:2", "group.add",
-		  "{\"group\":\"b\",\"servers\":[{\"host\":\"h\",\"name\":\"s4\",\"port\":2}]}" },
-		{ "group remove s4", "group.remove", "{\"group\":\"a\",\"server\":\"s4\"}" },
+		  "{\"dry_run\":false,\"group\":\"b\",\"servers\":[{\"host\":\"h\",\"name\":\"s4\","
+		  "\"port\":2}]}" },
+		{ "group remove s4", "group.remove",
+		  "{\"dry_run\":false,\"group\":\"a\",\"server\":\"s4\"}" },
 		{ "group remove b s/4", "group.remove", NULL },
 		{ "group set b --policy async --weight s1=0 --never-promote s2 --may-promote s3",
 		  "group.set",
@@ -155,7 +158,8 @@ static void test_calls(void **state)
 		{ "group set b --server s1 --below primary", "group.set",
 		  "{\"group\":\"b\",\"servers\":[{\"below\":null,\"name\":\"s1\"}]}" },
 		{ "group add b s4=h:2 --dc east --below s2", "group.add",
-		  "{\"group\":\"b\",\"servers\":[{\"below\":\"s2\",\"dc\":\"east\",\"host\":\"h\","
+		  "{\"dry_run\":false,\"group\":\"b\",\"servers\":[{\"below\":\"s2\",\"dc\":"
+		  "\"east\",\"host\":\"h\","
 		  "\"name\":\"s4\","
 		  "\"port\":2}]}" },
 		{ "group show", "group.show", "{\"group\":\"a\"}" },
