@@ -281,6 +281,9 @@ def test_a_read_only_server_is_never_written_to(clinic):
     """Not even with an account that may: the statement itself looks."""
     primary = clinic.make_primary(1)
     replica = clinic.servers[1]
+    sandbox_module.wait_until(
+        lambda: clinic.server_status("s2")["lag_ms"] is not None, 10, "the heartbeat arrives"
+    )
     before = replica.value("SELECT epoch FROM muster.heartbeat")
     conn = replica.root()
     with conn.cursor() as cur:
@@ -291,7 +294,10 @@ def test_a_read_only_server_is_never_written_to(clinic):
     conn.close()
     assert replica.value("SELECT epoch FROM muster.heartbeat") == before
     ids = "SELECT server_id FROM muster.heartbeat"
-    assert {server.value(ids) for server in clinic.servers} == {primary.id}
+    servers.wait_for(
+        lambda: {server.value(ids) for server in clinic.servers} == {primary.id},
+        "all have the row of the primary",
+    )
     clinic.wait_healthy()
 
 
