@@ -17,6 +17,7 @@ enum {
 	PACKET_HEADER_BYTES = 4,
 	PACKET_BODY_MAX = 0xffffff,
 	READ_BYTES = 64 * 1024,
+	WAIT_SLICE_US = 500 * 1000,
 	BYTE_EVENT = 0x00,
 	BYTE_END = 0xfe,
 	BYTE_ERROR = 0xff,
@@ -50,8 +51,9 @@ static enum err wait_socket(struct binlog_stream *stream, short events, uint64_t
 	struct pollfd pfd = { .fd = stream->fd, .events = events };
 	for (;;) {
 		uint64_t wait_us = left_us(stream, deadline_us);
-		struct timespec timeout = { .tv_sec = (time_t)(wait_us / US_PER_S),
-					    .tv_nsec = (long)(wait_us % US_PER_S) * 1000 };
+		/* In slices: the clock of one that is to be broken off jumps ahead. */
+		uint64_t slice_us = wait_us < WAIT_SLICE_US ? wait_us : WAIT_SLICE_US;
+		struct timespec timeout = { .tv_sec = 0, .tv_nsec = (long)slice_us * 1000 };
 		int ready = ppoll(&pfd, 1, &timeout, NULL);
 		if (ready > 0) {
 			return ERR_OK;

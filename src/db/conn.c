@@ -25,6 +25,7 @@ enum {
 	/* Resumptions after which an abandoned call is taken to be over: each one sees an end of file. */
 	ABANDON_STEPS_MAX = 1000,
 	TARGET_BYTES_MAX = HOST_BYTES_MAX + 16,
+	WAIT_SLICE_US = 500 * 1000,
 };
 
 struct conn {
@@ -111,8 +112,9 @@ static bool wait_ready(struct conn *conn, uint64_t until_us, int *ret_events)
 	for (;;) {
 		uint64_t at_us = clock_monotonic_us(conn->clock);
 		uint64_t left_us = until_us > at_us ? until_us - at_us : 0;
-		struct timespec timeout = { .tv_sec = (time_t)(left_us / US_PER_S),
-					    .tv_nsec = (long)(left_us % US_PER_S) * 1000 };
+		/* In slices: the clock of one that is to be broken off jumps ahead. */
+		uint64_t slice_us = left_us < WAIT_SLICE_US ? left_us : WAIT_SLICE_US;
+		struct timespec timeout = { .tv_sec = 0, .tv_nsec = (long)slice_us * 1000 };
 		int n = ppoll(&pfd, 1, &timeout, NULL);
 		if (n > 0) {
 			break;

@@ -115,6 +115,20 @@ static struct rejoin *job_free(struct rejoin *job)
 	return mem_free(job);
 }
 
+static uint64_t job_monotonic_us(void *ctx)
+{
+	const struct rejoin *job = ctx;
+	const uint64_t jump_us = (uint64_t)24 * 3600 * US_PER_S;
+	uint64_t now_us = clock_monotonic_us(job->options->clock);
+	return atomic_load(&job->cancelled) ? now_us + jump_us : now_us;
+}
+
+static uint64_t job_wall_us(void *ctx)
+{
+	const struct rejoin *job = ctx;
+	return clock_wall_us(job->options->clock);
+}
+
 void rejoin_add(struct group *group, const struct manager_core *core,
 		const struct rejoin_order *order, struct call *call)
 {
@@ -123,6 +137,9 @@ void rejoin_add(struct group *group, const struct manager_core *core,
 	job->options = &core->options;
 	job->events = core->events;
 	job->call = call;
+	job->clock = (struct clock){ .monotonic_us = job_monotonic_us,
+				     .wall_us = job_wall_us,
+				     .ctx = job };
 	job->started_us = clock_monotonic_us(core->options.clock);
 	job->progress.doing = "looking at both servers";
 	check(pthread_mutex_init(&job->mutex, NULL) == 0);

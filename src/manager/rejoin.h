@@ -65,6 +65,8 @@ struct rejoin {
 	struct thread thread;
 	struct call *call; /* is answered at the end; NULL: nobody waits */
 	atomic_bool cancelled;
+	struct clock
+		clock; /* for its connections: jumps ahead when it is broken off, so that no wait goes on */
 
 	pthread_mutex_t mutex; /* guards what follows */
 	pthread_cond_t moved;  /* the gate */

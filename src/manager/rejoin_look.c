@@ -9,7 +9,7 @@ enum { CONTACT_TIMEOUT_MS = 5000 };
 
 static uint64_t contact_deadline_us(const struct rejoin *job)
 {
-	return clock_monotonic_us(job->options->clock) + (uint64_t)CONTACT_TIMEOUT_MS * US_PER_MS;
+	return clock_monotonic_us(&job->clock) + (uint64_t)CONTACT_TIMEOUT_MS * US_PER_MS;
 }
 
 enum err rejoin_connect(const struct rejoin *job, const struct rejoin_place *place,
@@ -22,7 +22,7 @@ enum err rejoin_connect(const struct rejoin *job, const struct rejoin_place *pla
 		.user = replication ? accounts->replication_user : accounts->manager_user,
 		.password =
 			replication ? &accounts->replication_password : &accounts->manager_password,
-		.clock = job->options->clock,
+		.clock = &job->clock,
 	};
 	enum err rc = conn_open(&options, contact_deadline_us(job), ret, NULL, err);
 	return rc == ERR_OK ? rc : err_wrap(err, rc, "%s", place->name);

@@ -77,11 +77,9 @@ static void set_gate(struct rejoin *job, enum rejoin_gate gate)
 static enum err wait_gate(struct rejoin *job, enum rejoin_gate gate, const char *late,
 			  struct err_ctx *err)
 {
-	uint64_t until_us =
-		clock_monotonic_us(job->options->clock) + (uint64_t)GATE_WAIT_S * US_PER_S;
+	uint64_t until_us = clock_monotonic_us(&job->clock) + (uint64_t)GATE_WAIT_S * US_PER_S;
 	bool reached = false;
-	while (!reached && !is_cancelled(job) &&
-	       clock_monotonic_us(job->options->clock) < until_us) {
+	while (!reached && !is_cancelled(job) && clock_monotonic_us(&job->clock) < until_us) {
 		const struct timespec until = thread_moment((uint64_t)GATE_LOOK_MS * US_PER_MS);
 		(void)pthread_mutex_lock(&job->mutex);
 		if (job->gate < gate) {
@@ -105,8 +103,8 @@ static enum err pass_gate(struct rejoin *job, struct err_ctx *err)
 	enum err rc = wait_gate(job, REJOIN_GATE_MARKED, "the group was not steady in time", err);
 	rc = rc ? rc : rejoin_connect(job, &job->order.server, false, &conn, err);
 	if (rc == ERR_OK) {
-		uint64_t deadline_us = clock_monotonic_us(job->options->clock) +
-				       (uint64_t)STOP_TIMEOUT_MS * US_PER_MS;
+		uint64_t deadline_us =
+			clock_monotonic_us(&job->clock) + (uint64_t)STOP_TIMEOUT_MS * US_PER_MS;
 		rc = server_stop_replication(conn, deadline_us, err);
 	}
 	if (rc != ERR_OK) {
@@ -170,7 +168,7 @@ enum err rejoin_reclone(struct rejoin *job, const struct rejoin_look *look, stru
 		.port = job->order.server.port,
 		.user = accounts->manager_user,
 		.password = &accounts->manager_password,
-		.clock = job->options->clock,
+		.clock = &job->clock,
 	};
 	struct conn_options donor = server;
 	donor.host = job->order.donor.host;
