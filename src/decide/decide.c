@@ -421,9 +421,9 @@ static void note_acknowledging(struct record *record, const struct observation *
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		struct record_server *one = &record->servers[i];
 		enum step step = ret->steps[i];
-		bool told = record->policy == POLICY_LOSSLESS &&
-			    (step == STEP_REPOINT || step == STEP_FEED ||
-			     step == STEP_SEMISYNC_REPLICA_ON);
+		bool repointed = step == STEP_REPOINT || step == STEP_FEED;
+		bool told = (repointed && (ret->steps_acknowledge & (1u << i))) ||
+			    step == STEP_SEMISYNC_REPLICA_ON;
 		bool silent = observation_answers(seen, i) &&
 			      !seen->servers[i].status.semisync.replica_enabled &&
 			      seen->servers[i].steps_running == 0 && !record_is_member(record, i);

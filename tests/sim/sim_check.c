@@ -10,7 +10,12 @@
 #include "sim_server.h"
 #include "sim_story.h"
 
-enum { CAUSE_US = 4000 * 1000, REST_US = 10 * 1000 * 1000, SAME_US = 100 * 1000 };
+enum {
+	CAUSE_US = 4000 * 1000,
+	REST_US = 10 * 1000 * 1000,
+	SAME_US = 100 * 1000,
+	WRITES_AT_REST_MAX = 3
+};
 
 static bool lossless(const struct sim_world *world)
 {
@@ -33,13 +38,17 @@ static uint32_t find_lacking(const struct sim_world *world, const struct sim_ser
 
 static void fail_lost(struct sim_world *world, uint32_t server, uint32_t txn, const char *when)
 {
-	sim_story_fail(
-		world, "%s lacks the acknowledged write %u (transaction %u-%u, written on %s) %s",
-		sim_story_host(server), world->txns[txn].op, world->txns[txn].origin,
-		world->txns[txn].seq, sim_story_host(world->ops[world->txns[txn].op].server), when);
+	sim_story_fail(world, "%s lacks the acknowledged write %u (transaction %u-%u) %s",
+		       sim_story_host(server), world->txns[txn].op, world->txns[txn].origin,
+		       world->txns[txn].seq, when);
 }
 
 /* ---------------------------------------------------------------- clients */
+
+void sim_check_given(struct sim_world *world, uint16_t txn)
+{
+	world->ledger.acked[txn / 64] |= (uint64_t)1 << (txn % 64);
+}
 
 void sim_check_written(struct sim_world *world, uint32_t server, uint16_t txn)
 {
@@ -154,7 +163,7 @@ static void check_cooldown(struct sim_world *world, const struct sim_request *re
 		return;
 	}
 	uint64_t since_us = at_us - ledger->failover_us;
-	if (old->state == GROUP_STEADY && ledger->failover_us != 0 && !ledger->healthy_since &&
+	if (old->state != GROUP_OPENING && ledger->failover_us != 0 && !ledger->healthy_since &&
 	    since_us < world->setup.options.cooldown_us * 98 / 100) {
 		sim_story_fail(world,
 			       "a second automatic failover after %" PRIu64
@@ -400,6 +409,7 @@ void sim_check_judge(struct sim_world *world)
 		if (manager->healthy && world->ledger.acked_in_calm >= 3 &&
 		    world->now_us - manager->healthy_since_us >= (uint64_t)600 * SIM_MS) {
 			world->stopped = true;
+			world->ledger.writes_at_rest = world->store.writes;
 			sim_world_later(world, (uint64_t)800 * SIM_MS, SIM_NOBODY, EV_FINAL, 0, 0,
 					0);
 			return;
@@ -457,6 +467,11 @@ void sim_check_final(struct sim_world *world)
 	world->over = true;
 	if (record->state != GROUP_STEADY || record->primary == SERVER_NONE) {
 		sim_story_fail(world, "the group did not stay as it was, though nothing happened");
+		return;
+	}
+	if (world->store.writes > world->ledger.writes_at_rest + WRITES_AT_REST_MAX) {
+		sim_story_fail(world,
+			       "the record is written again and again, though nothing happens");
 		return;
 	}
 	const uint64_t *excused = lossless(world) ? NULL : world->ledger.reported;

@@ -3,6 +3,9 @@
 
 #include "sim_world.h"
 
+/* A transaction was there before the group was formed: it counts as acknowledged. */
+void sim_check_given(struct sim_world *world, uint16_t txn);
+
 /* A transaction was written to the log of a server by a client's session. */
 void sim_check_written(struct sim_world *world, uint32_t server, uint16_t txn);
 

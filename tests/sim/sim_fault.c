@@ -147,7 +147,9 @@ void sim_fault_plan(struct sim_world *world, uint32_t left_out)
 {
 	struct sim_random random = { .state = world->seed ^ 0x5eedfa17u };
 	uint64_t last_us = world->setup.calm_us - LAST_US;
-	uint64_t at_us = FIRST_US;
+	/* Seldom before the group is formed. */
+	uint64_t first_us = sim_random_chance(&random, 150) ? 0 : FIRST_US;
+	uint64_t at_us = first_us;
 	world->fault_count = 1 + sim_random_below(&random, COUNT_MAX);
 	for (uint32_t i = 0; i < world->fault_count; i++) {
 		struct sim_fault *fault = &world->faults[i];
@@ -155,7 +157,7 @@ void sim_fault_plan(struct sim_world *world, uint32_t left_out)
 		/* Often soon after the one before: that is where the gaps are. */
 		bool soon = i > 0 && sim_random_chance(&random, 500);
 		at_us = soon ? at_us + sim_random_below(&random, CLUSTER_US)
-			     : sim_random_between(&random, FIRST_US, last_us - LAST_US);
+			     : sim_random_between(&random, first_us, last_us - LAST_US);
 		at_us = at_us < last_us ? at_us : last_us - SIM_MS;
 		fault->at_us = at_us;
 		fault->for_us = plan_duration(&random, last_us - at_us);

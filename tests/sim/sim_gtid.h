@@ -8,6 +8,7 @@
 void sim_gtid_add(const struct sim_world *world, struct gtid_set *set, uint32_t origin,
 		  uint32_t seq);
 
+/* Whether that transaction is in the set. */
 bool sim_gtid_has(const struct gtid_set *set, uint32_t origin, uint32_t seq);
 
 /* The highest number of that origin in the set; 0: none. */

@@ -3,6 +3,7 @@
 
 #include "sim_world.h"
 
+/* The process starts: it takes part, or leads at once where it is alone. */
 void sim_lead_begin(struct sim_world *world, uint32_t manager);
 
 /* Event: what is to be done now? */

@@ -141,11 +141,7 @@ void sim_manager_take_group(struct sim_world *world, uint32_t manager, const str
 	uint64_t now_us = clock_of(world, manager);
 	record_copy(&one->record, record);
 	one->record.state_since_us = now_us;
-	one->record.stage = one->record.stage + 1;
-	one->record.clients_none_since_us = 0;
-	memset(one->record.extra_since_us, 0, sizeof(one->record.extra_since_us));
-	one->record.based_us = 0;
-	memset(one->record.restarted_us, 0, sizeof(one->record.restarted_us));
+	one->record.stage = 1;
 	one->has_record = true;
 	one->unstored = false;
 	one->commit.open = false;
@@ -261,7 +257,7 @@ static bool is_due(const struct sim_manager *one, uint32_t server, uint64_t now_
 }
 
 static void start_step(struct sim_world *world, uint32_t manager, uint32_t server, enum step step,
-		       uint32_t source)
+		       uint32_t source, bool acknowledge)
 {
 	struct sim_manager *one = &world->managers[manager];
 	struct sim_member *member = &one->members[server];
@@ -280,7 +276,7 @@ static void start_step(struct sim_world *world, uint32_t manager, uint32_t serve
 	task->started_us = clock_of(world, manager);
 	task->deadline_us = world->now_us + limit_us;
 	task->acknowledge = step == STEP_REPOINT || step == STEP_FEED
-				    ? record->policy == POLICY_LOSSLESS
+				    ? acknowledge
 				    : one->seen.servers[server].status.semisync.replica_enabled;
 	task->wait_for_acks = record->acks > 0;
 	task->source = source;
@@ -303,7 +299,8 @@ static void start_steps(struct sim_world *world, uint32_t manager)
 	for (uint32_t i = 0; i < world->setup.servers; i++) {
 		one->members[i].journaled |= one->commit.starting[i];
 		if (one->commit.steps[i] != STEP_NONE) {
-			start_step(world, manager, i, one->commit.steps[i], one->commit.sources[i]);
+			start_step(world, manager, i, one->commit.steps[i], one->commit.sources[i],
+				   (one->commit.acknowledge & (1u << i)) != 0);
 		}
 	}
 }
@@ -372,6 +369,7 @@ static void act(struct sim_world *world, uint32_t manager, bool dirty)
 	struct sim_manager *one = &world->managers[manager];
 	struct sim_commit *commit = &one->commit;
 	bool news = false;
+	commit->acknowledge = one->decision.steps_acknowledge;
 	for (uint32_t i = 0; i < world->setup.servers; i++) {
 		bool due = is_due(one, i, clock_of(world, manager));
 		commit->steps[i] = due ? one->decision.steps[i] : STEP_NONE;

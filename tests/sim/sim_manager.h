@@ -30,6 +30,7 @@ void sim_manager_step_ended(struct sim_world *world, uint32_t manager, uint32_t 
 bool sim_manager_order(struct sim_world *world, uint32_t manager, enum ask ask, uint32_t server);
 bool sim_manager_pause(struct sim_world *world, uint32_t manager, bool paused);
 
+/* Whether it may act as the leader now. */
 bool sim_manager_leads(const struct sim_world *world, uint32_t manager);
 
 /* The manager that leads; SIM_MANAGERS_MAX when there is none. */

@@ -3,7 +3,10 @@
 
 #include "sim_world.h"
 
+/* The process starts: without a route and without a lease. */
 void sim_node_start(struct sim_world *world, uint32_t node);
+
+/* The process ends, and with it the connections of its clients. */
 void sim_node_kill(struct sim_world *world, uint32_t node);
 
 /* Events. */

@@ -71,6 +71,7 @@ struct sim_queue {
 	uint32_t order;
 };
 
+/* Puts an event in; it comes out at event.at_us. */
 void sim_queue_put(struct sim_queue *queue, struct sim_event event);
 
 /* Puts an event that was taken out back in, for a later time; those of one time keep the order of their first putting in. */
@@ -79,4 +80,5 @@ void sim_queue_put_back(struct sim_queue *queue, struct sim_event event);
 /* Takes the earliest out; false when there is none. */
 bool sim_queue_take(struct sim_queue *queue, struct sim_event *ret);
 
+/* Releases the memory; what was in it is forgotten. */
 void sim_queue_fini(struct sim_queue *queue);

@@ -168,6 +168,26 @@ void sim_server_end_sessions(struct sim_world *world, uint32_t at, bool waiting)
 	}
 }
 
+void sim_server_give_past(struct sim_world *world, uint32_t count)
+{
+	uint32_t writer = sim_random_below(&world->random, world->setup.servers);
+	for (uint32_t i = 0; i < count; i++) {
+		world->txns[world->txn_count++] = (struct sim_txn){
+			.origin = world->servers[writer].server_id, .op = SIM_OP_NONE, .seq = i + 1
+		};
+		sim_check_given(world, (uint16_t)i);
+	}
+	for (uint32_t i = 0; i < world->setup.servers; i++) {
+		struct sim_server *server = &world->servers[i];
+		uint32_t has = i == writer ? count : sim_random_below(&world->random, count + 1);
+		for (uint32_t k = 0; k < has; k++) {
+			append(world, server, (uint16_t)k);
+		}
+		commit_in_engine(world, i, has);
+		server->durable_count = has;
+	}
+}
+
 /* ---------------------------------------------------------------- clients' writes */
 
 static void refuse(struct sim_world *world, uint32_t op)

@@ -5,7 +5,13 @@
 
 #include "sim_world.h"
 
+/* A fresh server: empty, read-only, up. */
 void sim_server_begin(struct sim_world *world, uint32_t server);
+
+/* A group that exists already: one server has written `count` transactions, the others have got some of the first. */
+void sim_server_give_past(struct sim_world *world, uint32_t count);
+
+/* Releases its GTID sets. */
 void sim_server_fini(struct sim_server *server);
 
 /* The process ends at once; whoever is connected notices where the network lets it. */
@@ -28,7 +34,10 @@ void sim_server_release(struct sim_world *world, uint32_t server);
  * in the engine by that. */
 void sim_server_end_sessions(struct sim_world *world, uint32_t server, bool waiting);
 
+/* Whether a commit waits for an acknowledgement. */
 bool sim_server_has_waiting(const struct sim_server *server);
+
+/* What was received and not applied is gone. */
 void sim_server_drop_relay(struct sim_world *world, uint32_t server);
 
 /* What the server says of itself now. */

@@ -59,6 +59,9 @@ static void shift_times(struct record *record, int64_t by_us)
 void sim_store_read(const struct sim_world *world, uint32_t manager, struct record *ret)
 {
 	record_copy(ret, &world->store.record);
+	/* What stands behind the servers is not stored. */
+	char *unstored = (char *)&ret->servers[SERVERS_MAX];
+	memset(unstored, 0, sizeof(*ret) - (size_t)(unstored - (char *)ret));
 	shift_times(ret,
 		    (int64_t)sim_world_clock(world, host_of(manager)) - (int64_t)world->now_us);
 }
@@ -73,6 +76,7 @@ static void write_record(struct sim_world *world, struct sim_request *request)
 			    (int64_t)world->now_us -
 				    (int64_t)sim_world_clock(world, host_of(request->manager)));
 		store->record_version = ++store->versions;
+		store->writes++;
 		request->record_version = store->record_version;
 	}
 	memcpy(store->journal, request->journal, sizeof(store->journal));

@@ -4,7 +4,10 @@
 
 #include "sim_world.h"
 
+/* An empty store, and no request under way. */
 void sim_store_begin(struct sim_world *world);
+
+/* Releases the records. */
 void sim_store_fini(struct sim_world *world);
 
 /* Stores the manager's record and journal; sim_manager_stored() tells what became of it. */

@@ -325,6 +325,9 @@ void sim_world_begin(struct sim_world *world, uint64_t seed, uint32_t left_out)
 	for (uint32_t i = 0; i < world->setup.servers; i++) {
 		sim_server_begin(world, i);
 	}
+	if (sim_random_chance(&world->random, 250)) {
+		sim_server_give_past(world, 1 + sim_random_below(&world->random, 5));
+	}
 	sim_fault_plan(world, left_out);
 	for (uint32_t i = 0; i < world->setup.managers; i++) {
 		sim_world_later(world, i * 5 * SIM_MS, SIM_NOBODY, EV_MANAGER_START, i, 0, 0);

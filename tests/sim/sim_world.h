@@ -171,6 +171,7 @@ struct sim_commit {
 	uint32_t starting[SIM_SERVERS_MAX];
 	enum step steps[SIM_SERVERS_MAX];
 	uint32_t sources[SIM_SERVERS_MAX];
+	uint32_t acknowledge; /* bit i: server i from then on */
 };
 
 struct sim_route {
@@ -234,6 +235,7 @@ struct sim_store {
 	uint32_t lose_answers;		   /* per mille */
 	uint32_t newest[SIM_MANAGERS_MAX]; /* serial of the newest write of each */
 	uint64_t versions;		   /* grows with each write */
+	uint64_t writes;		   /* of the record */
 	uint64_t term_version;
 	uint64_t beat_version;
 	uint8_t term_manager;
@@ -319,7 +321,8 @@ struct sim_ledger {
 	uint32_t switchovers;
 	uint64_t failover_us; /* when the newest automatic one was put on the record */
 	bool healthy_since;
-	uint32_t asked; /* bits of enum ask that a person may have caused */
+	uint64_t writes_at_rest; /* of the record, when the clients stopped */
+	uint32_t asked;		 /* bits of enum ask that a person may have caused */
 };
 
 /* How the servers, managers and nodes of a run are set up: follows from the seed. */
@@ -388,6 +391,7 @@ void sim_world_begin(struct sim_world *world, uint64_t seed, uint32_t left_out);
 /* Lets time pass until the run is over or an invariant is broken. */
 void sim_world_run(struct sim_world *world);
 
+/* Releases all memory of the world. */
 void sim_world_fini(struct sim_world *world);
 
 /* Puts an event into the process of `host` after `delay_us`. */

@@ -93,11 +93,35 @@ static void test_a_primary_that_comes_back_is_opened_whatever_the_limits(void **
 	world_fini(&world);
 }
 
+static void test_pause_holds_during_a_switchover_too(void **state)
+{
+	(void)state;
+	static const enum group_state states[] = { GROUP_DRAINING, GROUP_FREEZING, GROUP_UNDOING };
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		struct world world;
+		world_begin(&world, POLICY_LOSSLESS, 3);
+		world.record.state = states[i];
+		world.record.state_since_us = world.now_us;
+		world.record.ask = ASK_SWITCHOVER;
+		world.record.paused = true;
+		world.open_transactions = 1;
+		world.alive &= ~BIT(0);
+		for (unsigned turn = 0; turn < 20; turn++) {
+			world_turn(&world);
+			assert_int_not_equal(world.record.state, GROUP_REVOKING);
+		}
+		world.record.paused = false;
+		assert_true(world_until(&world, GROUP_REVOKING, 50));
+		world_fini(&world);
+	}
+}
+
 int scenarios_limits(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_group_that_goes_on_failing_is_left_to_a_person),
 		cmocka_unit_test(test_old_failovers_are_forgiven),
+		cmocka_unit_test(test_pause_holds_during_a_switchover_too),
 		cmocka_unit_test(test_a_primary_that_comes_back_is_opened_whatever_the_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
