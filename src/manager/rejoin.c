@@ -68,12 +68,13 @@ static enum err run_export(struct rejoin *job, struct rejoin_look *look, json_t 
 static void end(struct rejoin *job, enum err rc, const struct err_ctx *err, json_t *result)
 {
 	if (job->call) {
-		call_answer(TAKE(job->call), rc, err, json_incref(result));
+		call_answer(TAKE(job->call), rc, err, result);
+	} else {
+		json_decref(result);
 	}
 	(void)pthread_mutex_lock(&job->mutex);
 	job->rc = rc;
 	job->err = *err;
-	job->result = result;
 	job->done = true;
 	(void)pthread_mutex_unlock(&job->mutex);
 }
@@ -108,7 +109,6 @@ static void run(void *ctx)
 static struct rejoin *job_free(struct rejoin *job)
 {
 	thread_join(&job->thread);
-	json_decref(job->result);
 	json_decref(job->tail);
 	(void)pthread_mutex_destroy(&job->mutex);
 	(void)pthread_cond_destroy(&job->moved);
@@ -252,14 +252,14 @@ static json_t *job_json(struct rejoin *job)
 	uint64_t passed_us = job->copying_us ? now_us - job->copying_us : 0;
 	uint64_t rate = passed_us ? progress->bytes * US_PER_S / passed_us : 0;
 	json_t *json = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:I, s:I, s:I, s:b, s:f, s:O?}", "server",
+		"{s:s, s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:I, s:I, s:I, s:b, s:f, s:o?}", "server",
 		job->order.server.name, "donor", job->order.donor.name, "action",
 		rejoin_action_name(job->order.action), "state", state_of(job), "doing",
 		progress->doing, "what", text_to_json(str_of(progress->what)), "tables",
 		(int)progress->tables, "tables_done", (int)progress->tables_done, "rows",
 		(json_int_t)progress->rows, "bytes", (json_int_t)progress->bytes, "bytes_per_s",
 		(json_int_t)rate, "destroyed", (int)job->destroyed, "seconds",
-		(double)(now_us - job->started_us) / US_PER_S, "tail", job->tail);
+		(double)(now_us - job->started_us) / US_PER_S, "tail", json_deep_copy(job->tail));
 	if (job->done && job->rc != ERR_OK) {
 		(void)json_object_set_new(json, "error", json_string(err_name(job->rc)));
 		(void)json_object_set_new(json, "error_text",
@@ -277,7 +277,8 @@ json_t *rejoin_to_json(const struct group *group)
 			return job_json(job);
 		}
 	}
-	return group->rejoin_ended ? json_incref(group->rejoin_ended) : json_null();
+	/* A copy: who asked is in another thread. */
+	return group->rejoin_ended ? json_deep_copy(group->rejoin_ended) : json_null();
 }
 
 /* What a finished reclone leaves on the record. False: it can't be stored now. */

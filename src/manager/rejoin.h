@@ -79,7 +79,6 @@ struct rejoin {
 	bool done;
 	enum err rc;
 	struct err_ctx err;
-	json_t *result;
 };
 
 /* Gives the group a job; its thread is started by the next turn, when the call is parked. call: answered at the end;
