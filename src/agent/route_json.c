@@ -142,9 +142,9 @@ json_t *route_json_write_accounts(const struct accounts *accounts)
 				  hex_json(row->plugin), hex_json(row->auth), (int)row->locked);
 		check(one && json_array_append_new(rows, one) == 0);
 	}
-	json_t *version = hex_json(str_of(facts->server_version));
-	json_t *json = json_pack("{s:o, s:s, s:I, s:i, s:b, s:o}", "version", version, "plugin",
-				 facts->default_plugin, "capabilities",
+	json_t *json = json_pack("{s:o, s:o, s:I, s:i, s:b, s:o}", "version",
+				 hex_json(str_of(facts->server_version)), "plugin",
+				 hex_json(str_of(facts->default_plugin)), "capabilities",
 				 (json_int_t)facts->capabilities, "charset", (int)facts->charset,
 				 "mariadb", (int)facts->mariadb, "rows", rows);
 	check(json);
@@ -194,19 +194,27 @@ static enum err read_account(const json_t *json, struct accounts *to, struct err
 	return accounts_add(to, &account, err);
 }
 
-static enum err read_facts(const json_t *json, struct accounts_facts *ret, struct err_ctx *err)
+/* What a server says of itself may be any bytes. */
+static enum err read_bytes(const json_t *json, const char *key, char *to, size_t bytes,
+			   struct err_ctx *err)
 {
 	char memory[ACCOUNT_FIELD_BYTES_MAX];
-	struct str version;
+	struct str text;
+	if (!read_hex(json_object_get(json, key), memory, &text) ||
+	    str_copy(text, to, bytes) != ERR_OK) {
+		return err_set(err, ERR_PARSE, "'%s' is missing or too long", key);
+	}
+	return ERR_OK;
+}
+
+static enum err read_facts(const json_t *json, struct accounts_facts *ret, struct err_ctx *err)
+{
 	uint64_t capabilities = 0;
 	uint64_t charset = 0;
-	enum err rc = read_hex(json_object_get(json, "version"), memory, &version)
-			      ? str_copy(version, ret->server_version, sizeof(ret->server_version))
-			      : ERR_PARSE;
-	if (rc != ERR_OK) {
-		return err_set(err, ERR_PARSE, "'version' is missing or too long");
-	}
-	rc = read_text(json, "plugin", ret->default_plugin, sizeof(ret->default_plugin), err);
+	enum err rc =
+		read_bytes(json, "version", ret->server_version, sizeof(ret->server_version), err);
+	rc = rc ? rc
+		: read_bytes(json, "plugin", ret->default_plugin, sizeof(ret->default_plugin), err);
 	rc = rc ? rc : read_number(json, "capabilities", UINT32_MAX, &capabilities, err);
 	rc = rc ? rc : read_number(json, "charset", UINT8_MAX, &charset, err);
 	ret->capabilities = (uint32_t)capabilities;

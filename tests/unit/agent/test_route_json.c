@@ -73,7 +73,8 @@ static void bad_routes_are_refused(void **state)
 static struct accounts *accounts(void)
 {
 	const struct accounts_facts facts = { .server_version = "10.11.1-MariaDB",
-					      .default_plugin = "mysql_native_password",
+					      .default_plugin = "not\xff"
+								"UTF-8",
 					      .capabilities = 0xfffffffe,
 					      .charset = 255,
 					      .mariadb = true };
