@@ -297,12 +297,15 @@ static void gather(const struct record *record, const struct observation *seen, 
 	if (server != facts->candidate && server != facts->source) {
 		return;
 	}
+	if (status->semisync.source_enabled) {
+		/* A primary of an earlier epoch: its applier waits for somebody to acknowledge, though what it applied is
+		 * in its log already, and can't be stopped. */
+		want(ret, server, STEP_SEMISYNC_SOURCE_OFF,
+		     "a replica must not wait for acknowledgements");
+		return;
+	}
 	if (!gtid_set_contains(&status->executed, &status->received)) {
-		if (status->semisync.source_enabled) {
-			/* A primary of an earlier epoch: its applier would wait for somebody to acknowledge. */
-			want(ret, server, STEP_SEMISYNC_SOURCE_OFF,
-			     "a replica must not wait for acknowledgements");
-		} else if (status->replica.sql_running) {
+		if (status->replica.sql_running) {
 			want(ret, server, STEP_DRAIN, "what was received has to be applied");
 		}
 		return;

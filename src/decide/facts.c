@@ -217,7 +217,10 @@ static void find_failover_facts(const struct record *record, const struct observ
 	missing(ret, election.missing);
 	if (election.safe) {
 		const struct server_status *status = &seen->servers[election.candidate].status;
-		if (gtid_set_contains(&status->executed, &status->received)) {
+		if (status->semisync.source_enabled) {
+			missing(ret, "the candidate still waits for acknowledgements, as a primary "
+				     "does");
+		} else if (gtid_set_contains(&status->executed, &status->received)) {
 			ret->set |= FACT_APPLIED;
 		} else if (status->replica.sql_errno != 0) {
 			missing(ret, status->replica.sql_error);

@@ -23,7 +23,7 @@ REASONS = [
     (r"rule 620 without FIT", "POLITE: without a successor the switchover is undone later"),
     (r"rule 10(10|24|45) without MEMBER", "POLITE: who is no member is put out once more"),
     (r"rule 106[46] without PROMISED", "POLITE: a sync set without acks promises nothing"),
-    (r"rule 1090 without RUNNING", "POLITE: a replica stops waiting before it runs"),
+    (r"rule 1062 without REPLICATING", "POLITE: a replica stops waiting before it runs"),
     (r"rule 11[14]0 without PROMISED", "IMPLIED: there are no members then"),
     (r"rule 1100 without PROMISED", "IMPLIED: there are no members then"),
     (r"rule 11[04]0 without SILENT_ACKS", "POLITE: told once more to acknowledge"),

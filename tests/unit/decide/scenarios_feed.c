@@ -285,6 +285,28 @@ static void test_who_needs_long_to_apply_comes_second(void **state)
 	world_fini(&world);
 }
 
+static void test_a_former_primary_ceases_to_wait_before_it_is_one_again(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 3);
+	/* It was the primary until just now: all is applied, and its applier waits for an acknowledgement. */
+	world.record.servers[1].weight = 200;
+	world.alive &= ~BIT(0);
+	assert_true(world_until(&world, GROUP_REVOKING, 50));
+	world.seen.servers[1].status.semisync.source_enabled = true;
+	bool off = false;
+	for (unsigned i = 0; i < 100 && world.record.state != GROUP_OPENING; i++) {
+		world_turn(&world);
+		off = off || world.decision.steps[1] == STEP_SEMISYNC_SOURCE_OFF;
+	}
+	assert_true(off);
+	assert_int_equal(world.record.primary, 1);
+	assert_false(world.seen.servers[1].status.semisync.source_enabled);
+	assert_true(world_until(&world, GROUP_STEADY, 100));
+	world_fini(&world);
+}
+
 int scenarios_feed(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +320,7 @@ int scenarios_feed(void)
 		cmocka_unit_test(test_a_delayed_one_gives_what_it_has_once_it_has_applied_it),
 		cmocka_unit_test(
 			test_without_a_promise_the_failover_goes_on_without_what_cant_be_had),
+		cmocka_unit_test(test_a_former_primary_ceases_to_wait_before_it_is_one_again),
 		cmocka_unit_test(test_who_needs_long_to_apply_comes_second),
 		cmocka_unit_test(test_an_order_goes_to_the_one_that_was_named),
 		cmocka_unit_test(test_what_is_being_applied_is_not_dropped_by_a_change_of_source),
