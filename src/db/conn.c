@@ -351,6 +351,10 @@ struct conn *conn_close(struct conn *conn)
 	if (!conn->usable) {
 		my_socket fd = mysql_get_socket(&conn->mysql);
 		if (fd >= 0) {
+			/* What has not arrived yet is not sent again: a statement that was given
+			 * up must not be carried out long after. */
+			const struct linger drop = { .l_onoff = 1, .l_linger = 0 };
+			(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &drop, sizeof(drop));
 			(void)shutdown(fd, SHUT_RDWR);
 		}
 		mysql_close(&conn->mysql);

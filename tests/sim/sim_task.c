@@ -389,6 +389,11 @@ void sim_task_phase(struct sim_world *world, uint32_t at)
 		answer(world, task);
 		return;
 	}
+	if (task->phase_since_us == 0 && task->given_up && !task->outlives) {
+		/* Its connection was reset before it arrived. */
+		task->used = false;
+		return;
+	}
 	task->phase++;
 	if (task->phase_since_us == 0) {
 		task->phase_since_us = world->now_us;
