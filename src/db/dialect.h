@@ -60,7 +60,7 @@ struct dialect {
 	const char *stop_receiver_sql;
 	const char *start_receiver_sql;
 	const char *reset_sql; /* forget the source */
-	const char *size_sql; /* one row: bytes and number of the users' tables' files */
+	const char *size_sql;  /* one row: bytes and number of the users' tables' files */
 	const char *replica_status_sql;
 	const char *replicas_sql; /* as the primary knows them; columns Server_id, Host, Port */
 	const char *accounts_sql; /* user, host, plugin, authentication string, locked */

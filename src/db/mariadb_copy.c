@@ -196,9 +196,9 @@ static enum err make_rows(struct copy *copy, struct err_ctx *err)
 static enum err make_programs(struct copy *copy, struct err_ctx *err)
 {
 	CLEANUP(rows_freep) struct rows *rows = NULL;
-	enum err rc = conn_query(copy->server,
-				 STR("SELECT @@global.log_bin_trust_function_creators"),
-				 reclone_deadline_us(copy->options), &rows, err);
+	enum err rc =
+		conn_query(copy->server, STR("SELECT @@global.log_bin_trust_function_creators"),
+			   reclone_deadline_us(copy->options), &rows, err);
 	bool trusting = rc == ERR_OK && rows_next(rows) && rows_at_bool(rows, 0);
 	if (rc == ERR_OK && !trusting) {
 		rc = run_sql(copy, copy->server, "SET GLOBAL log_bin_trust_function_creators=1",
@@ -211,9 +211,9 @@ static enum err make_programs(struct copy *copy, struct err_ctx *err)
 	rc = rc ? rc : make_kind(copy, COPY_VIEW, err);
 	rc = rc ? rc : make_kind(copy, COPY_TRIGGER, err);
 	if (!trusting && conn_is_usable(copy->server)) {
-		enum err again = run_sql(copy, copy->server,
-					 "SET GLOBAL log_bin_trust_function_creators=0",
-					 rc == ERR_OK ? err : NULL);
+		enum err again =
+			run_sql(copy, copy->server, "SET GLOBAL log_bin_trust_function_creators=0",
+				rc == ERR_OK ? err : NULL);
 		rc = rc ? rc : again;
 	}
 	return rc;

@@ -64,4 +64,5 @@ void leadership_lost(struct leadership *leadership);
 /* A write's answer didn't come: it may have been carried out. The time that was granted before goes on. */
 void leadership_doubts(struct leadership *leadership);
 
+/* Leads no longer; what the store holds is known as before. */
 void leadership_stepped_down(struct leadership *leadership);

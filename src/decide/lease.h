@@ -59,6 +59,7 @@ struct lease_holder {
 /* A report, or a round of questions that all agreed to, was begun at begun_us and has succeeded. */
 void lease_renewed(struct lease_holder *holder, const struct lease_terms *terms, uint64_t begun_us);
 
+/* Whether the node may still do what it was told. */
 bool lease_holds(const struct lease_holder *holder, uint64_t now_us);
 
 /* What one of the circle said to "may I go on with this epoch?". */

@@ -76,7 +76,7 @@ struct turn_context {
 	struct event_log *events;
 	const struct hook_door *hooks;
 	struct leader *leader; /* NULL: nobody else can lead */
-	struct nodes *nodes; /* NULL: there are none */
+	struct nodes *nodes;   /* NULL: there are none */
 	uint64_t now_us;
 };
 
