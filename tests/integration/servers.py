@@ -267,8 +267,9 @@ class Server:
                 text += f"{name}={one}\n" if one != "" else f"{name}\n"
         (self.folder / "my.cnf").write_text(text)
         words = [program(self.flavor), f"--defaults-file={self.folder / 'my.cnf'}", *as_root()]
-        self.process = subprocess.Popen(
-            self.host.command(words) if self.host else words,
+        spawn = self.host.spawn if self.host else subprocess.Popen
+        self.process = spawn(
+            words,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
