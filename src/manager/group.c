@@ -277,7 +277,7 @@ static void note_apply_rate(struct observation_server *seen, const struct server
 {
 	const struct server_status *old = &seen->status;
 	uint64_t took_us = begun_us - seen->status_us;
-	if (seen->status_us == 0 || took_us < APPLY_RATE_LEAST_MS * US_PER_MS ||
+	if (seen->status_us == 0 || took_us < (uint64_t)APPLY_RATE_LEAST_MS * US_PER_MS ||
 	    gtid_set_contains(&old->executed, &old->received) ||
 	    gtid_set_contains(&status->executed, &status->received)) {
 		return;
