@@ -140,7 +140,8 @@ def write_on(driver, stop, ledger):
 def test_members_die_and_hang(make_etcd, connect):
     """The loss of one of three members would stop or double what a manager writes."""
     etcd = make_etcd(members=3)
-    driver, reader = connect(etcd, "a", timeout_ms=4000), connect(etcd, "b", timeout_ms=4000)
+    # On a busy machine the members take their time to agree on a new leader.
+    driver, reader = connect(etcd, "a", timeout_ms=15000), connect(etcd, "b", timeout_ms=15000)
     ledger, stop = [], threading.Event()
     writer = threading.Thread(target=write_on, args=(driver, stop, ledger))
     writer.start()
@@ -153,7 +154,7 @@ def test_members_die_and_hang(make_etcd, connect):
             else:
                 etcd.signal(leader, signal.SIGSTOP)
             ledger.clear()
-            sandbox_module.wait_until(lambda: len(ledger) > 20, 20, "writes go on")
+            sandbox_module.wait_until(lambda: len(ledger) > 20, 40, "writes go on")
             assert not [row for row in ledger if isinstance(row, dict)], ledger
             if fault == "kill":
                 etcd.start(leader)
