@@ -307,16 +307,6 @@ enum err cmd_node_list(struct cli *cli, const struct args *args)
 
 static void print_node(struct cli *cli, const json_t *node)
 {
-	static const struct table_column columns[] = {
-		{ "name", "SERVICE", TABLE_TEXT, 0 },
-		{ "host", "HOST", TABLE_TEXT, 0 },
-		{ "port", "PORT", TABLE_NUMBER, 0 },
-		{ "weight", "WEIGHT", TABLE_NUMBER, 0 },
-		{ "healthy", "HEALTHY", TABLE_TEXT, 0 },
-		{ "in_balance", "IN BALANCE", TABLE_TEXT, 0 },
-		{ "why", "WHY", TABLE_TEXT, 1 },
-	};
-	const struct table_style style = { cli->term, cli->no_header, cli->wide };
 	const json_t *services = json_object_get(node, "services");
 	const char *group = request_text(node, "group");
 	const char *server = request_text(node, "server");
@@ -334,9 +324,10 @@ static void print_node(struct cli *cli, const json_t *node)
 		buf_printf(&cli->out, "server %s of group %s\n", server,
 			   request_text(node, "server_group"));
 	}
-	if (json_array_size(services)) {
-		table_print(&style, columns, sizeof(columns) / sizeof(columns[0]), services,
-			    &cli->out);
+	for (size_t i = 0; i < json_array_size(services); i++) {
+		buf_printf(&cli->out, "%s%s%s", i ? ", " : "carries the services ",
+			   json_string_value(json_array_get(services, i)),
+			   i + 1 == json_array_size(services) ? "\n" : "");
 	}
 }
 

@@ -137,21 +137,12 @@ static const char *state_of(const struct manager_core *core, const struct manage
 	return node->record.draining ? "draining" : "up";
 }
 
-static json_t *services_json(const struct managed_node *node, bool alive)
+/* The names of the services that it listens for. */
+static json_t *services_json(const struct node_record *record)
 {
 	json_t *list = json_array();
-	const json_t *reported = json_object_get(node->report, "services");
-	for (uint32_t i = 0; i < node->record.service_count; i++) {
-		const struct node_service *service = &node->record.services[i];
-		const json_t *seen = json_object_get(reported, service->name);
-		bool healthy = alive && json_is_true(json_object_get(seen, "healthy"));
-		json_t *one =
-			json_pack("{s:s, s:s, s:i, s:I, s:b, s:b, s:s}", "name", service->name,
-				  "host", service->host, "port", (int)service->port, "weight",
-				  (json_int_t)service->weight, "healthy", (int)healthy,
-				  "in_balance", (int)(healthy && !node->record.draining), "why",
-				  alive ? text_of(seen, "why") : "the node is silent");
-		check(one && json_array_append_new(list, one) == 0);
+	for (uint32_t i = 0; i < record->service_count; i++) {
+		check(json_array_append_new(list, json_string(record->services[i])) == 0);
 	}
 	return list;
 }
@@ -161,7 +152,6 @@ static json_t *node_json(const struct manager_core *core, const struct managed_n
 	uint64_t now_us = clock_monotonic_us(core->options.clock);
 	const struct node_record *record = &node->record;
 	const char *state = state_of(core, node, now_us);
-	bool alive = strcmp(state, "up") == 0 || strcmp(state, "draining") == 0;
 	json_t *json = json_pack(
 		"{s:s, s:s, s:o, s:s, s:i, s:s, s:I, s:I, s:b, s:i, s:i, s:s, s:s, s:o}", "node",
 		record->name, "state", state, "roles", node_record_roles(record->roles), "host",
@@ -169,7 +159,7 @@ static json_t *node_json(const struct manager_core *core, const struct managed_n
 		(json_int_t)node->proxy.epoch, "revision", (json_int_t)node->proxy.revision, "held",
 		(int)node->proxy.held, "transactions_open", (int)node->proxy.transactions_open,
 		"sessions", (int)node->proxy.sessions, "version", text_of(node->report, "version"),
-		"server", record->server, "services", services_json(node, alive));
+		"server", record->server, "services", services_json(record));
 	check(json);
 	check(json_object_set_new(json, "server_group", json_string(record->server_group)) == 0);
 	check(json_object_set_new(json, "draining", json_boolean(record->draining)) == 0);

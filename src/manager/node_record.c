@@ -55,11 +55,7 @@ static json_t *services_json(const struct node_record *record)
 {
 	json_t *list = json_array();
 	for (uint32_t i = 0; i < record->service_count; i++) {
-		const struct node_service *service = &record->services[i];
-		json_t *one = json_pack("{s:s, s:s, s:i, s:I}", "name", service->name, "host",
-					service->host, "port", (int)service->port, "weight",
-					(json_int_t)service->weight);
-		check(one && json_array_append_new(list, one) == 0);
+		check(json_array_append_new(list, json_string(record->services[i])) == 0);
 	}
 	return list;
 }
@@ -103,25 +99,17 @@ static enum err read_number(const json_t *json, const char *key, uint64_t max, u
 static enum err read_services(const json_t *json, struct node_record *ret, struct err_ctx *err)
 {
 	const json_t *list = json_object_get(json, "services");
-	if (!json_is_array(list) || json_array_size(list) > NODE_SERVICES_MAX) {
+	if (!json_is_array(list) || json_array_size(list) > SERVICES_MAX) {
 		return err_set(err, ERR_PARSE, "'services' is no list of at most %d",
-			       (int)NODE_SERVICES_MAX);
+			       (int)SERVICES_MAX);
 	}
 	ret->service_count = (uint32_t)json_array_size(list);
 	for (uint32_t i = 0; i < ret->service_count; i++) {
-		struct node_service *service = &ret->services[i];
-		const json_t *one = json_array_get(list, i);
-		uint64_t port = 0;
-		uint64_t weight = 0;
-		enum err rc = read_text(one, "name", service->name, sizeof(service->name), err);
-		rc = rc ? rc : read_text(one, "host", service->host, sizeof(service->host), err);
-		rc = rc ? rc : read_number(one, "port", UINT16_MAX, &port, err);
-		rc = rc ? rc : read_number(one, "weight", UINT32_MAX, &weight, err);
-		if (rc != ERR_OK) {
-			return err_wrap(err, rc, "services[%u]", i);
+		struct str name = str_of(json_string_value(json_array_get(list, i)));
+		if (!service_is_name(name) ||
+		    str_copy(name, ret->services[i], SERVICE_NAME_BYTES_MAX) != ERR_OK) {
+			return err_set(err, ERR_PARSE, "services[%u] is no name", i);
 		}
-		service->port = (uint16_t)port;
-		service->weight = (uint32_t)weight;
 	}
 	return ERR_OK;
 }

@@ -8,21 +8,14 @@
 #include "agent/identity.h"
 #include "base/err.h"
 #include "decide/record.h"
+#include "proxy/service.h"
 
-enum { NODE_RECORD_FORMAT = 1, NODE_SERVICES_MAX = 16 };
+enum { NODE_RECORD_FORMAT = 1 };
 
 enum node_role {
 	NODE_PROXY = 1u << 0,	/* may carry clients */
 	NODE_AGENT = 1u << 1,	/* may register the server and the services of its host */
 	NODE_MANAGER = 1u << 2, /* takes part in deciding */
-};
-
-/* A TCP service that a node has registered: a web server, for example. */
-struct node_service {
-	char name[NAME_BYTES_MAX];
-	char host[HOST_BYTES_MAX];
-	uint16_t port;
-	uint32_t weight;
 };
 
 struct node_record {
@@ -37,8 +30,9 @@ struct node_record {
 	uint64_t joined_us; /* wall clock */
 	char server_group[NAME_BYTES_MAX]; /* the group of the server registered on it; or empty */
 	char server[NAME_BYTES_MAX];	   /* its name there */
+	/* The services that its proxy listens for: until it says otherwise, or is removed, it may send clients there. */
 	uint32_t service_count;
-	struct node_service services[NODE_SERVICES_MAX];
+	char services[SERVICES_MAX][SERVICE_NAME_BYTES_MAX];
 };
 
 json_t *node_record_write(const struct node_record *record); /* a new reference */
