@@ -450,9 +450,11 @@ void decide(struct record *record, const struct observation *seen,
 	end_downtimes(record, now_us, ret);
 	facts_find(record, seen, options, now_us, &ret->facts);
 	ret->rule = rules_match(record->state, ret->facts.set);
-	const struct rule *unheld =
-		rules_match(record->state, ret->facts.set | ret->facts.withheld);
-	ret->withheld = unheld != ret->rule ? unheld : NULL;
+	if (ret->facts.withheld != 0) {
+		const struct rule *unheld =
+			rules_match(record->state, ret->facts.set | ret->facts.withheld);
+		ret->withheld = unheld != ret->rule ? unheld : NULL;
+	}
 	apply_rule(record, seen, options, now_us, ret);
 	if (!ret->moved) {
 		plan(record, seen, options, now_us, ret);

@@ -1,5 +1,6 @@
 #include "decide/record.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static const char *const policy_names[POLICY_COUNT_] = { "async", "lossless", "bounded" };
@@ -25,15 +26,31 @@ void record_fini(struct record *record)
 	record_init(record);
 }
 
+static void copy_server(struct record_server *to, const struct record_server *from)
+{
+	struct gtid_set extra = to->extra;
+	*to = *from;
+	to->extra = extra;
+	gtid_set_copy(&to->extra, &from->extra);
+}
+
+/* The servers make it large: only those that there are, or were, are copied. */
 void record_copy(struct record *to, const struct record *from)
 {
-	record_fini(to);
-	*to = *from;
-	memset(&to->base, 0, sizeof(to->base));
+	const size_t head = offsetof(struct record, servers);
+	const size_t tail = head + sizeof(from->servers);
+	uint32_t count =
+		to->server_count > from->server_count ? to->server_count : from->server_count;
+	struct gtid_set base = to->base;
+	if (to == from) {
+		return;
+	}
+	memcpy(to, from, head);
+	memcpy((char *)to + tail, (const char *)from + tail, sizeof(*from) - tail);
+	to->base = base;
 	gtid_set_copy(&to->base, &from->base);
-	for (uint32_t i = 0; i < SERVERS_MAX; i++) {
-		memset(&to->servers[i].extra, 0, sizeof(to->servers[i].extra));
-		gtid_set_copy(&to->servers[i].extra, &from->servers[i].extra);
+	for (uint32_t i = 0; i < count; i++) {
+		copy_server(&to->servers[i], &from->servers[i]);
 	}
 }
 

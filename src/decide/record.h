@@ -123,7 +123,7 @@ struct record {
 void record_init(struct record *record);
 void record_fini(struct record *record);
 
-/* to: initialised; what it held is released. */
+/* to: initialised; what it held is overwritten, and the memory of its sets used again. */
 void record_copy(struct record *to, const struct record *from);
 
 /* Notes a failover that nobody ordered. */

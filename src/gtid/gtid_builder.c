@@ -8,25 +8,23 @@
 
 enum { CAP_FIRST = 4 };
 
+static int compare_numbers(uint32_t a, uint32_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
 int gtid_builder_compare(const struct gtid_key *a, const struct gtid_key *b)
 {
 	if (a->flavor != b->flavor) {
 		return a->flavor < b->flavor ? -1 : 1;
 	}
+	/* What the flavor doesn't use is zero in both. */
+	if (a->flavor == GTID_MARIADB) {
+		return a->domain != b->domain ? compare_numbers(a->domain, b->domain)
+					      : compare_numbers(a->server, b->server);
+	}
 	int order = memcmp(a->uuid, b->uuid, sizeof(a->uuid));
-	if (!order) {
-		order = memcmp(a->tag, b->tag, sizeof(a->tag));
-	}
-	if (order) {
-		return order;
-	}
-	if (a->domain != b->domain) {
-		return a->domain < b->domain ? -1 : 1;
-	}
-	if (a->server != b->server) {
-		return a->server < b->server ? -1 : 1;
-	}
-	return 0;
+	return order ? order : memcmp(a->tag, b->tag, sizeof(a->tag));
 }
 
 /* A block with room for one more row of `row_bytes`; *cap counts rows. */
