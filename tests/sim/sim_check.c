@@ -141,11 +141,10 @@ static void check_failover(struct sim_world *world, const struct sim_manager *ma
 }
 
 /* An automatic failover is on the record: not soon after another one. */
-static void check_cooldown(struct sim_world *world, const struct sim_request *request)
+static void check_cooldown(struct sim_world *world, uint32_t manager, const struct record *next)
 {
 	struct sim_ledger *ledger = &world->ledger;
 	const struct record *old = &world->store.record;
-	const struct record *next = &request->record;
 	bool begins = next->epoch > old->epoch && old->primary != SERVER_NONE &&
 		      next->previous == old->primary && next->primary == SERVER_NONE;
 	/* One that a person ordered ends the cool-down. */
@@ -155,7 +154,7 @@ static void check_cooldown(struct sim_world *world, const struct sim_request *re
 	if (!begins || !next->cooling) {
 		return;
 	}
-	uint64_t clock_us = sim_world_clock(world, (uint32_t)SIM_HOST_MANAGER + request->manager);
+	uint64_t clock_us = sim_world_clock(world, (uint32_t)SIM_HOST_MANAGER + manager);
 	uint64_t at_us = world->now_us - (clock_us - (uint64_t)next->failovers_us[0]);
 	/* One whose primary only came back read-only is not counted: the newest is still the one before. */
 	bool counted = next->failover_count > 0 && at_us > ledger->failover_us + SAME_US;
@@ -225,9 +224,8 @@ void sim_check_decided(struct sim_world *world, uint32_t manager)
 	case ACT_COUNT_:
 		break;
 	}
-	if (health_check(&one->record, &one->seen, NULL)) {
-		world->ledger.healthy_since = true;
-	}
+	world->ledger.healthy_since =
+		world->ledger.healthy_since || health_check(&one->record, &one->seen, NULL);
 }
 
 /* ---------------------------------------------------------------- the record */
@@ -246,10 +244,9 @@ static void note_reported(struct sim_world *world, const struct record *record)
 	}
 }
 
-void sim_check_stored(struct sim_world *world, const struct sim_request *request)
+void sim_check_stored(struct sim_world *world, uint32_t manager, const struct record *next)
 {
 	const struct record *old = &world->store.record;
-	const struct record *next = &request->record;
 	if (next->epoch < old->epoch || next->version < old->version) {
 		sim_story_fail(world,
 			       "the record goes back: epoch %" PRIu64 " version %" PRIu64
@@ -266,7 +263,7 @@ void sim_check_stored(struct sim_world *world, const struct sim_request *request
 		}
 		*primary = next->primary;
 	}
-	check_cooldown(world, request);
+	check_cooldown(world, manager, next);
 	note_reported(world, next);
 }
 

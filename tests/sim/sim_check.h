@@ -16,7 +16,7 @@ void sim_check_acked(struct sim_world *world, uint32_t op);
 void sim_check_decided(struct sim_world *world, uint32_t manager);
 
 /* A record is about to replace the one in the store. */
-void sim_check_stored(struct sim_world *world, const struct sim_request *request);
+void sim_check_stored(struct sim_world *world, uint32_t manager, const struct record *next);
 
 /* A manager starts a step; a server has opened for writes; a server's settings have changed. */
 void sim_check_step(struct sim_world *world, uint32_t manager, const struct sim_task *task);

@@ -3,65 +3,80 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-static bool is_before(const struct sim_event *a, const struct sim_event *b)
-{
-	return a->at_us < b->at_us || (a->at_us == b->at_us && a->order < b->order);
-}
+enum { CAP_FIRST = 32 };
 
-void sim_queue_put(struct sim_queue *queue, struct sim_event event)
+static void insert(struct sim_queue *queue, const struct sim_event *event)
 {
-	event.order = queue->order++;
-	sim_queue_put_back(queue, event);
-}
-
-void sim_queue_put_back(struct sim_queue *queue, struct sim_event event)
-{
-	if (queue->count == queue->cap) {
-		queue->cap = queue->cap ? queue->cap * 2 : 256;
-		queue->heap = mem_resize(queue->heap, queue->cap * sizeof(*queue->heap));
-		check(queue->heap != NULL);
+	uint64_t differs = event->key ^ queue->newest;
+	uint32_t at = differs ? 64 - (uint32_t)__builtin_clzll(differs) : 0;
+	struct sim_queue_bucket *bucket = &queue->buckets[at];
+	if (bucket->count == bucket->cap) {
+		bucket->cap = bucket->cap ? bucket->cap * 2 : CAP_FIRST;
+		bucket->events = mem_resize(bucket->events, bucket->cap * sizeof(*bucket->events));
+		check(bucket->events != NULL);
 	}
-	size_t at = queue->count++;
-	while (at > 0) {
-		size_t parent = (at - 1) / 2;
-		if (!is_before(&event, &queue->heap[parent])) {
-			break;
+	bucket->events[bucket->count++] = *event;
+	queue->filled |= at > 0 ? (uint64_t)1 << (at - 1) : 0;
+}
+
+void sim_queue_put(struct sim_queue *queue, struct sim_event event, uint64_t at_us)
+{
+	check(at_us < (uint64_t)1 << (64 - SIM_ORDER_BITS));
+	check(queue->order < (uint32_t)1 << SIM_ORDER_BITS);
+	event.key = at_us << SIM_ORDER_BITS | ++queue->order;
+	insert(queue, &event);
+}
+
+void sim_queue_put_back(struct sim_queue *queue, struct sim_event event, uint64_t at_us)
+{
+	uint64_t order = event.key & (((uint64_t)1 << SIM_ORDER_BITS) - 1);
+	event.key = at_us << SIM_ORDER_BITS | order;
+	insert(queue, &event);
+}
+
+/* Its lowest becomes the newest that came out, and the others go where they belong then: all of them further down. */
+static void spread(struct sim_queue *queue, struct sim_queue_bucket *bucket, struct sim_event *ret)
+{
+	uint32_t lowest = 0;
+	for (uint32_t i = 1; i < bucket->count; i++) {
+		lowest = bucket->events[i].key < bucket->events[lowest].key ? i : lowest;
+	}
+	*ret = bucket->events[lowest];
+	queue->newest = ret->key;
+	for (uint32_t i = 0; i < bucket->count; i++) {
+		if (i != lowest) {
+			insert(queue, &bucket->events[i]);
 		}
-		queue->heap[at] = queue->heap[parent];
-		at = parent;
 	}
-	queue->heap[at] = event;
+	bucket->count = 0;
 }
 
 bool sim_queue_take(struct sim_queue *queue, struct sim_event *ret)
 {
-	if (queue->count == 0) {
+	/* No two keys are the same: bucket 0 is always empty. */
+	if (queue->filled == 0) {
 		return false;
 	}
-	*ret = queue->heap[0];
-	struct sim_event last = queue->heap[--queue->count];
-	size_t at = 0;
-	for (;;) {
-		size_t child = at * 2 + 1;
-		if (child >= queue->count) {
-			break;
-		}
-		if (child + 1 < queue->count &&
-		    is_before(&queue->heap[child + 1], &queue->heap[child])) {
-			child++;
-		}
-		if (!is_before(&queue->heap[child], &last)) {
-			break;
-		}
-		queue->heap[at] = queue->heap[child];
-		at = child;
-	}
-	queue->heap[at] = last;
+	uint32_t at = (uint32_t)__builtin_ctzll(queue->filled);
+	queue->filled &= queue->filled - 1;
+	spread(queue, &queue->buckets[at + 1], ret);
 	return true;
+}
+
+void sim_queue_clear(struct sim_queue *queue)
+{
+	for (uint32_t i = 0; i < SIM_QUEUE_BUCKETS; i++) {
+		queue->buckets[i].count = 0;
+	}
+	queue->filled = 0;
+	queue->newest = 0;
+	queue->order = 0;
 }
 
 void sim_queue_fini(struct sim_queue *queue)
 {
-	queue->heap = mem_free(queue->heap);
+	for (uint32_t i = 0; i < SIM_QUEUE_BUCKETS; i++) {
+		queue->buckets[i].events = mem_free(queue->buckets[i].events);
+	}
 	*queue = (struct sim_queue){ 0 };
 }

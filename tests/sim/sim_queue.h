@@ -54,8 +54,7 @@ enum sim_event_kind {
 };
 
 struct sim_event {
-	uint64_t at_us;
-	uint32_t order;
+	uint64_t key; /* when, and below that the order of being put in */
 	uint8_t kind;
 	uint8_t host; /* whose process handles it; SIM_NOBODY: the world itself */
 	uint16_t a;
@@ -64,21 +63,39 @@ struct sim_event {
 	uint32_t life; /* of that process when this was put in: another one drops it */
 };
 
+enum { SIM_ORDER_BITS = 24, SIM_QUEUE_BUCKETS = 65 };
+
+struct sim_queue_bucket {
+	struct sim_event *events;
+	uint32_t count;
+	uint32_t cap;
+};
+
+/* A radix heap, as nothing is put in for a time that is past: bucket i has the events whose key differs from that of the
+ * newest that came out in bit i - 1, and in none above; within a bucket they lie as they came. */
 struct sim_queue {
-	struct sim_event *heap;
-	size_t count;
-	size_t cap;
+	struct sim_queue_bucket buckets[SIM_QUEUE_BUCKETS];
+	uint64_t filled; /* bit i: bucket i + 1 isn't empty */
+	uint64_t newest; /* key of the newest that came out */
 	uint32_t order;
 };
 
-/* Puts an event in; it comes out at event.at_us. */
-void sim_queue_put(struct sim_queue *queue, struct sim_event event);
+static inline uint64_t sim_event_at_us(const struct sim_event *event)
+{
+	return event->key >> SIM_ORDER_BITS;
+}
+
+/* Puts an event in, whose key is not set yet; it comes out at at_us. */
+void sim_queue_put(struct sim_queue *queue, struct sim_event event, uint64_t at_us);
 
 /* Puts an event that was taken out back in, for a later time; those of one time keep the order of their first putting in. */
-void sim_queue_put_back(struct sim_queue *queue, struct sim_event event);
+void sim_queue_put_back(struct sim_queue *queue, struct sim_event event, uint64_t at_us);
 
 /* Takes the earliest out; false when there is none. */
 bool sim_queue_take(struct sim_queue *queue, struct sim_event *ret);
+
+/* Forgets what is in it. */
+void sim_queue_clear(struct sim_queue *queue);
 
 /* Releases the memory; what was in it is forgotten. */
 void sim_queue_fini(struct sim_queue *queue);

@@ -66,12 +66,13 @@ void sim_store_read(const struct sim_world *world, uint32_t manager, struct reco
 		    (int64_t)sim_world_clock(world, host_of(manager)) - (int64_t)world->now_us);
 }
 
-static void write_record(struct sim_world *world, struct sim_request *request)
+static void write_record(struct sim_world *world, struct sim_request *request,
+			 const struct record *record)
 {
 	struct sim_store *store = &world->store;
 	if (request->dirty) {
-		sim_check_stored(world, request);
-		record_copy(&store->record, &request->record);
+		sim_check_stored(world, request->manager, record);
+		record_copy(&store->record, record);
 		shift_times(&store->record,
 			    (int64_t)world->now_us -
 				    (int64_t)sim_world_clock(world, host_of(request->manager)));
@@ -117,7 +118,7 @@ static void carry_out(struct sim_world *world, struct sim_request *request)
 	case REQUEST_COMMIT:
 		request->done = term_holds;
 		if (request->done) {
-			write_record(world, request);
+			write_record(world, request, &request->record);
 		}
 		break;
 	}
@@ -246,19 +247,22 @@ void sim_store_commit(struct sim_world *world, uint32_t manager)
 		return;
 	}
 	request->dirty = one->commit.dirty;
-	record_copy(&request->record, &one->record);
 	for (uint32_t i = 0; i < SIM_SERVERS_MAX; i++) {
 		request->journal[i] = one->members[i].journaled | one->commit.starting[i];
 	}
 	one->commit.request = request->serial;
 	if (world->setup.managers > 1) {
+		/* As it is now: it is not written at once. */
+		if (request->dirty) {
+			record_copy(&request->record, &one->record);
+		}
 		send(world, request);
 		return;
 	}
 	request->awaited = false;
 	request->done = !world->store.down;
 	if (request->done) {
-		write_record(world, request);
+		write_record(world, request, &one->record);
 	}
 	sim_manager_stored(world, manager, request->serial, request->done);
 }

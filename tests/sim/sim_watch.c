@@ -95,17 +95,18 @@ void sim_watch_take_status(struct observation_server *seen, struct server_status
 	if (begun_us <= seen->status_us) {
 		return;
 	}
-	struct server_status old = seen->status;
-	struct gtid_set reused = seen->older.executed;
-	seen->older.executed = old.executed;
+	/* What was executed becomes older, and the memory of what goes is used for the next reading. */
+	struct gtid_set older = seen->older.executed;
+	struct gtid_set received = seen->status.received;
+	seen->older.executed = seen->status.executed;
 	seen->older.begun_us = seen->status_us;
 	seen->older.ended_us = seen->status_end_us;
-	seen->older.read_only = old.read_only;
-	old.executed = reused;
+	seen->older.read_only = seen->status.read_only;
 	seen->status = *status;
 	seen->status_us = begun_us;
 	seen->status_end_us = ended_us;
-	*status = old;
+	status->executed = older;
+	status->received = received;
 }
 
 /* The write probe: a row of the server's own table, committed like any client's. */

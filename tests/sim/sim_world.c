@@ -42,14 +42,13 @@ uint64_t sim_world_until(const struct sim_world *world, uint32_t host, uint64_t 
 void sim_world_later(struct sim_world *world, uint64_t delay_us, uint32_t host,
 		     enum sim_event_kind kind, uint32_t a, uint32_t b, uint32_t c)
 {
-	struct sim_event event = { .at_us = world->now_us + delay_us,
-				   .kind = (uint8_t)kind,
+	struct sim_event event = { .kind = (uint8_t)kind,
 				   .host = (uint8_t)host,
 				   .a = (uint16_t)a,
 				   .b = b,
 				   .c = c,
 				   .life = host < SIM_HOSTS ? world->processes[host].life : 0 };
-	sim_queue_put(&world->queue, event);
+	sim_queue_put(&world->queue, event, world->now_us + delay_us);
 }
 
 /* All that was broken works again; a person starts what is down. */
@@ -187,9 +186,7 @@ static void handle(struct sim_world *world, const struct sim_event *event)
 			return;
 		}
 		if (process->paused_until_us > world->now_us) {
-			struct sim_event again = *event;
-			again.at_us = process->paused_until_us;
-			sim_queue_put_back(&world->queue, again);
+			sim_queue_put_back(&world->queue, *event, process->paused_until_us);
 			return;
 		}
 	}
@@ -200,7 +197,7 @@ void sim_world_run(struct sim_world *world)
 {
 	struct sim_event event;
 	while (!world->over && !world->failed && sim_queue_take(&world->queue, &event)) {
-		world->now_us = event.at_us;
+		world->now_us = sim_event_at_us(&event);
 		if (++world->events > EVENTS_MAX) {
 			sim_story_fail(world, "no end: %d events", EVENTS_MAX);
 		}
@@ -288,8 +285,7 @@ static void choose_clocks(struct sim_world *world)
 static void clear(struct sim_world *world)
 {
 	world->now_us = 0;
-	world->queue.count = 0;
-	world->queue.order = 0;
+	sim_queue_clear(&world->queue);
 	memset(world->cuts, 0, sizeof(world->cuts));
 	memset(world->delays, 0, sizeof(world->delays));
 	memset(world->losses, 0, sizeof(world->losses));
