@@ -69,17 +69,24 @@ void leadership_wrote(struct leadership *leadership, const struct leadership_ter
 		      uint64_t term_version, uint64_t beat_version, uint64_t begun_us,
 		      uint64_t now_us)
 {
-	if (!leadership->leads) {
-		leadership->leads = true;
-		leadership->since_us = now_us;
-	}
+	bool renewed = term_version == leadership->term_version;
 	leadership->known = true;
 	leadership->mine = true;
 	leadership->term_version = term_version;
 	leadership->beat_version = beat_version;
+	leadership->changed_us = now_us;
+	/* Too late: it has stepped down meanwhile. What it had under way then would still be carried out in this term,
+	 * behind the back of what it reads now; so it takes a new one. */
+	if (renewed && !leadership_leads(leadership, now_us)) {
+		leadership_stepped_down(leadership);
+		return;
+	}
+	if (!leadership->leads) {
+		leadership->leads = true;
+		leadership->since_us = now_us;
+	}
 	leadership->begun_us = begun_us;
 	leadership->until_us = begun_us + terms->duration_us;
-	leadership->changed_us = now_us;
 }
 
 void leadership_lost(struct leadership *leadership)

@@ -53,7 +53,8 @@ enum leadership_act leadership_next(const struct leadership *leadership,
 void leadership_saw(struct leadership *leadership, uint64_t term_version, uint64_t beat_version,
 		    bool mine, uint64_t now_us);
 
-/* A claim or renewal that was begun at begun_us is confirmed at now_us; the versions are those after it. */
+/* A claim or renewal that was begun at begun_us is confirmed at now_us; the versions are those after it. A renewal that is
+ * confirmed after its lead was over makes nobody a leader again: a new claim does. */
 void leadership_wrote(struct leadership *leadership, const struct leadership_terms *terms,
 		      uint64_t term_version, uint64_t beat_version, uint64_t begun_us,
 		      uint64_t now_us);

@@ -48,6 +48,28 @@ static void test_a_leader_ends_by_its_own_clock(void **state)
 	assert_int_equal(act_at(&one, 1020), LEADERSHIP_CLAIM);
 }
 
+/* What it wrote when it still led may be carried out late, in its own term: what it reads after that would be void. */
+static void test_a_renewal_that_comes_too_late_makes_no_leader(void **state)
+{
+	(void)state;
+	for (unsigned noticed = 0; noticed < 2; noticed++) {
+		struct leadership one = { 0 };
+		uint64_t due;
+		leadership_saw(&one, 0, 0, false, 10);
+		leadership_wrote(&one, &terms, 1, 1, 20, 30);
+		uint64_t late_us = 20 + terms.duration_us;
+		if (noticed) {
+			leadership_stepped_down(&one);
+		}
+		leadership_wrote(&one, &terms, 1, 2, late_us - 5, late_us);
+		assert_false(leadership_leads(&one, late_us));
+		assert_int_equal(leadership_next(&one, &terms, late_us, &due), LEADERSHIP_CLAIM);
+		leadership_wrote(&one, &terms, 2, 3, late_us, late_us + 1);
+		assert_true(leadership_leads(&one, late_us + 1));
+		assert_int_equal(one.since_us, late_us + 1);
+	}
+}
+
 static void test_a_follower_waits_for_the_whole_time(void **state)
 {
 	(void)state;
@@ -245,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_first_manager_claims_at_once),
 		cmocka_unit_test(test_a_leader_ends_by_its_own_clock),
+		cmocka_unit_test(test_a_renewal_that_comes_too_late_makes_no_leader),
 		cmocka_unit_test(test_a_follower_waits_for_the_whole_time),
 		cmocka_unit_test(test_a_refused_write_ends_it),
 		cmocka_unit_test(test_a_renewal_in_doubt_is_read_and_not_counted),
