@@ -4,12 +4,13 @@
 Usage: tests/sim/mutate.py [--seeds N] [--every N] [--only TEXT] [--jobs N] [--list]
   --seeds N   runs per mutant (default 20000; a mutant is usually caught in the first hundred)
   --every N   every Nth mutant only: a sample
-  --only TEXT mutants whose name contains TEXT
+  --only TEXT mutants in whose name that is found, a regular expression
   --sample    a few of each kind, for every day
 
 Each fact that a row of src/decide/rules.c or server_rules.c needs is one mutant: the row without it. mutants.py holds
-others. What the simulator doesn't notice, the unit tests of decide/ have to. Ends with 1 when a mutant survives both
-and is not in survivors.py, which gives the reason for each.
+others. A row that decides the same on every set of facts that can be (tests/unit/decide/lemmas.h, proven by
+test_lemmas.c) is no mutant: it is counted as alike. What the simulator doesn't notice, the unit tests of decide/ have
+to. Ends with 1 when a mutant survives both.
 """
 
 import argparse
@@ -25,9 +26,10 @@ import mutants
 import survivors
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-CC = ["cc", "-std=gnu17", "-O1", "-w", "-D_GNU_SOURCE", '-DMUSTER_VERSION="0"']
+CC = ["cc", "-std=gnu17", "-O2", "-w", "-D_GNU_SOURCE", '-DMUSTER_VERSION="0"']
 CC += ["-I", str(ROOT / "src"), "-I", str(ROOT / "tests/sim")]
 CC += ["-I", str(ROOT / "tests/unit/decide")]
+ALIKE = "alike"
 ROW = re.compile(r"^\t\{ (\d+), (.*)$", re.M)
 
 
@@ -76,6 +78,8 @@ class Workshop:
         unit = ROOT / "tests/unit/decide"
         self.scenarios = sorted(unit.glob("scenarios_*.c")) + [unit / "world.c"]
         self.tests = sorted(unit.glob("test_*.c"))
+        self.walk = unit / "tables_walk.c"
+        self.digest = None  # of the tables as they are
 
     def object_of(self, source):
         return self.folder / (str(source.relative_to(ROOT)).replace("/", "+") + ".o")
@@ -85,14 +89,23 @@ class Workshop:
         subprocess.run(command, check=True)
 
     def prepare(self, jobs):
-        sources = self.sources + self.sim + self.scenarios + self.tests
+        sources = self.sources + self.sim + self.scenarios + self.tests + [self.walk]
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
             list(pool.map(lambda one: self.compile(one, self.object_of(one)), sources))
+        self.digest = self.walk_tables(None, None, "walk")
 
     def link(self, sources, replaced, mutant, target, libraries=()):
         objects = [mutant if one == replaced else self.object_of(one) for one in sources]
         command = ["cc", "-o", target, *objects, *libraries]
         subprocess.run([str(word) for word in command], check=True)
+
+    def walk_tables(self, replaced, mutant, name):
+        """One number for each table: what it decides on every set of facts that can be."""
+        program = self.folder / name
+        self.link(self.sources + [self.walk], replaced, mutant, program)
+        done = subprocess.run([program], capture_output=True, text=True, timeout=60, check=True)
+        program.unlink()
+        return done.stdout
 
     def run_unit_tests(self, replaced, mutant, name):
         """The name of a unit test program that fails; None: none does."""
@@ -111,13 +124,16 @@ class Workshop:
                 return test.stem
         return None
 
-    def try_mutant(self, number, path, text, seeds):
+    def try_mutant(self, number, name, path, text, seeds):
         """Who noticed the mutant, in words; None: nobody."""
         replaced = ROOT / path
         source = self.folder / f"mutant-{number}.c"
         mutant = self.folder / f"mutant-{number}.o"
         source.write_text(text)
         self.compile(source, mutant)
+        if name.startswith("rule "):
+            if self.walk_tables(replaced, mutant, f"walk-{number}") == self.digest:
+                return ALIKE
         program = self.folder / f"sim-{number}"
         self.link(self.sources + self.sim, replaced, mutant, program)
         command = [program, "--seeds", str(seeds), "--no-shrink"]
@@ -148,7 +164,7 @@ def parse_arguments():
 
 def main():
     arguments = parse_arguments()
-    chosen = [one for one in all_mutants() if arguments.only in one[0]][:: arguments.every]
+    chosen = [one for one in all_mutants() if re.search(arguments.only, one[0])][:: arguments.every]
     if arguments.sample:
         chosen = [one for one in all_mutants() if one[0] in mutants.SAMPLE]
         if len(chosen) != len(mutants.SAMPLE):
@@ -158,19 +174,22 @@ def main():
         return 0
     folder = pathlib.Path(tempfile.mkdtemp(prefix="muster-mutants-"))
     failed = 0
-    counts = {"simulator": 0, "unit tests": 0, "survivors": 0}
+    counts = {"simulator": 0, "unit tests": 0, "alike": 0, "survivors": 0}
     try:
         workshop = Workshop(folder)
         workshop.prepare(arguments.jobs)
         with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
             jobs = [
-                pool.submit(workshop.try_mutant, number, path, text, arguments.seeds)
-                for number, (_, path, text) in enumerate(chosen)
+                pool.submit(workshop.try_mutant, number, *one, arguments.seeds)
+                for number, one in enumerate(chosen)
             ]
             for (name, _, _), job in zip(chosen, jobs):
                 caught = job.result()
                 reason = survivors.reason_for(name)
-                if caught:
+                if caught == ALIKE:
+                    counts["alike"] += 1
+                    print(f"alike     {name}", flush=True)
+                elif caught:
                     kind = "unit tests" if caught.startswith("unit test") else "simulator"
                     counts[kind] += 1
                     print(f"caught    {name}: {caught}", flush=True)
@@ -184,7 +203,8 @@ def main():
         shutil.rmtree(folder)
     print(
         f"{len(chosen)} mutants: {counts['simulator']} caught by the simulator, "
-        f"{counts['unit tests']} by unit tests, {counts['survivors']} survive with a reason, "
+        f"{counts['unit tests']} by unit tests, {counts['alike']} decide the same, "
+        f"{counts['survivors']} survive with a reason, "
         f"{failed} survive without"
     )
     return 1 if failed else 0
