@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+enum rank_base { RANK_CONFLICT = 1, RANK_FIT = 2 };
+#define RANK_PREFERRED (UINT64_C(1) << 32)
+
 const char *address_place_name(enum address_place place)
 {
 	static const char *const names[ADDRESS_PLACE_COUNT_] = { "primary", "proxy" };
@@ -19,10 +22,38 @@ static uint32_t find_holder(const struct address_record *record, const struct ad
 	return NODE_NONE;
 }
 
-static bool is_fit(const struct address_record *record, const struct address_node *node)
+bool address_is_fit(const struct address_record *record, const struct address_node *node,
+		    const char **ret_why)
 {
-	bool placed = record->place == ADDRESS_AT_PRIMARY ? node->beside_primary : node->carries;
-	return node->alive && node->able && !node->conflict && placed;
+	bool at_primary = record->place == ADDRESS_AT_PRIMARY;
+	const char *why = "";
+	if (!node->alive) {
+		why = "it does not answer";
+	} else if (!node->able) {
+		why = "it can't hold the address";
+	} else if (at_primary && !node->beside_primary) {
+		why = "the primary is not registered there";
+	} else if (!at_primary && !node->carries) {
+		why = "it carries no clients to the group";
+	} else if (!at_primary && node->draining) {
+		why = "it is draining";
+	}
+	*ret_why = why;
+	return !why[0];
+}
+
+/* 0: it can't be there. One that has just failed to take it comes last, and waits there when nobody else can. */
+static uint64_t rank(const struct address_record *record, const struct address_node *node)
+{
+	const char *why;
+	if (record->removing || !address_is_fit(record, node, &why)) {
+		return 0;
+	}
+	if (node->conflict) {
+		return RANK_CONFLICT;
+	}
+	bool preferred = record->prefer[0] && strcmp(record->prefer, node->name) == 0;
+	return RANK_FIT + (preferred ? RANK_PREFERRED : node->weight);
 }
 
 /* The node where the address should be; the present holder as long as it is fit, unless a better one takes it back. */
@@ -30,16 +61,18 @@ static uint32_t find_place(const struct address_record *record, const struct add
 			   uint32_t count, uint32_t holder)
 {
 	uint32_t best = NODE_NONE;
-	if (holder != NODE_NONE && is_fit(record, &nodes[holder])) {
+	uint64_t best_rank = holder == NODE_NONE ? 0 : rank(record, &nodes[holder]);
+	if (best_rank > 0) {
 		best = holder;
 	}
-	if (best != NODE_NONE && !record->fail_back) {
+	if (best_rank >= RANK_FIT && !record->fail_back && !record->moving) {
 		return best;
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		if (is_fit(record, &nodes[i]) &&
-		    (best == NODE_NONE || nodes[i].weight > nodes[best].weight)) {
+		uint64_t other = rank(record, &nodes[i]);
+		if (other > best_rank) {
 			best = i;
+			best_rank = other;
 		}
 	}
 	return best;
@@ -51,7 +84,7 @@ void address_decide(struct address_record *record, const struct address_node *no
 	*ret = (struct address_decision){ .hold = NODE_NONE, .release = NODE_NONE };
 	uint32_t holder = find_holder(record, nodes, count);
 	uint32_t place = find_place(record, nodes, count, holder);
-	if (place == NODE_NONE && record->place == ADDRESS_AT_PROXY) {
+	if (place == NODE_NONE && record->place == ADDRESS_AT_PROXY && !record->removing) {
 		/* Nobody is fit: whoever has it keeps it, so that what still works goes on. */
 		ret->hold = holder;
 		ret->why = "no node is fit to hold it";
@@ -59,6 +92,8 @@ void address_decide(struct address_record *record, const struct address_node *no
 	}
 	if (place == holder) {
 		ret->hold = holder;
+		ret->changed = record->moving && place != NODE_NONE;
+		record->moving = record->moving && place == NODE_NONE;
 		ret->why =
 			holder == NODE_NONE ? "no node is fit to hold it" : "held where it belongs";
 		return;
@@ -68,12 +103,19 @@ void address_decide(struct address_record *record, const struct address_node *no
 		ret->why = "the former holder has to let go first";
 		return;
 	}
+	if (record->removing) {
+		ret->changed = record->holder[0] != 0;
+		record->holder[0] = 0;
+		ret->why = "it is removed";
+		return;
+	}
 	if (place == NODE_NONE) {
 		/* Between two primaries the address leads nowhere, rather than to the old one. */
 		ret->why = "there is no primary to lead to";
 		return;
 	}
 	memcpy(record->holder, nodes[place].name, sizeof(record->holder));
+	record->moving = false;
 	ret->hold = place;
 	ret->changed = true;
 	ret->why = holder == NODE_NONE ? "nobody held it"

@@ -130,6 +130,86 @@ static void test_nobody_is_fit(void **state)
 	assert_int_equal(decision.release, NODE_NONE);
 }
 
+static void test_a_conflict_leads_elsewhere_or_is_waited_for(void **state)
+{
+	(void)state;
+	struct address_node nodes[NODES];
+	struct address_record record;
+	struct address_decision decision;
+	nodes_init(nodes);
+	record_hold(&record, ADDRESS_AT_PROXY, "n0");
+	nodes[0].conflict = true;
+	address_decide(&record, nodes, NODES, &decision);
+	assert_int_equal(decision.release, 0);
+	nodes[0].absent = true;
+	address_decide(&record, nodes, NODES, &decision);
+	assert_int_equal(decision.hold, 1);
+	/* All of them met it: the one that has it on the record tries on. */
+	nodes[1].conflict = true;
+	nodes[2].conflict = true;
+	address_decide(&record, nodes, NODES, &decision);
+	assert_int_equal(decision.hold, 1);
+	assert_false(decision.changed);
+	/* At the primary there is nobody else. */
+	nodes[0].beside_primary = true;
+	record_hold(&record, ADDRESS_AT_PRIMARY, "n0");
+	address_decide(&record, nodes, NODES, &decision);
+	assert_int_equal(decision.hold, 0);
+}
+
+static void test_an_ordered_move(void **state)
+{
+	(void)state;
+	struct address_node nodes[NODES];
+	struct address_record record;
+	struct address_decision decision;
+	nodes_init(nodes);
+	record_hold(&record, ADDRESS_AT_PROXY, "n0");
+	(void)snprintf(record.prefer, sizeof(record.prefer), "n2");
+	address_decide(&record, nodes, NODES, &decision);
+	assert_int_equal(decision.hold, 0); /* it is preferred, but fail_back is off */
+	record.moving = true;
+	address_decide(&record, nodes, NODES, &decision);
+	assert_int_equal(decision.release, 0);
+	nodes[0].absent = true;
+	address_decide(&record, nodes, NODES, &decision);
+	assert_int_equal(decision.hold, 2);
+	assert_false(record.moving);
+	/* An order for where it is already ends at once. */
+	nodes[0].absent = false;
+	record.moving = true;
+	address_decide(&record, nodes, NODES, &decision);
+	assert_true(decision.changed);
+	assert_false(record.moving);
+	assert_int_equal(decision.hold, 2);
+}
+
+static void test_draining_and_removal(void **state)
+{
+	(void)state;
+	struct address_node nodes[NODES];
+	struct address_record record;
+	struct address_decision decision;
+	nodes_init(nodes);
+	nodes[0].draining = true;
+	nodes[0].beside_primary = true;
+	record_hold(&record, ADDRESS_AT_PRIMARY, "n0");
+	address_decide(&record, nodes, NODES, &decision);
+	assert_int_equal(decision.hold, 0); /* its database is the primary all the same */
+	record.place = ADDRESS_AT_PROXY;
+	address_decide(&record, nodes, NODES, &decision);
+	assert_int_equal(decision.release, 0);
+	record.removing = true;
+	address_decide(&record, nodes, NODES, &decision);
+	assert_int_equal(decision.release, 0);
+	assert_string_equal(record.holder, "n0");
+	nodes[0].absent = true;
+	address_decide(&record, nodes, NODES, &decision);
+	assert_int_equal(decision.hold, NODE_NONE);
+	assert_true(decision.changed);
+	assert_string_equal(record.holder, "");
+}
+
 /* Whatever the nodes say: the holder changes only when the one before can't have it any more. */
 static void test_every_combination(void **state)
 {
@@ -173,6 +253,9 @@ int main(void)
 		cmocka_unit_test(test_a_silent_holder_is_waited_for),
 		cmocka_unit_test(test_fail_back_only_where_it_is_wanted),
 		cmocka_unit_test(test_nobody_is_fit),
+		cmocka_unit_test(test_a_conflict_leads_elsewhere_or_is_waited_for),
+		cmocka_unit_test(test_an_ordered_move),
+		cmocka_unit_test(test_draining_and_removal),
 		cmocka_unit_test(test_every_combination),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
