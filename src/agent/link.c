@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/duty.h"
 #include "agent/link_internal.h"
 #include "base/check.h"
 #include "base/mem.h"
@@ -16,6 +17,7 @@ enum {
 	RETRY_WAIT_MS = 50, /* between two attempts while there is no leader and no consent */
 	RENEW_TIMEOUT_MS = 5000,
 	RENEW_RETRY_S = 60,
+	GOODBYE_TIMEOUT_MS = 500,
 };
 
 static uint64_t now_us(const struct link *link)
@@ -45,6 +47,9 @@ static void renew_lease(struct link *link, uint64_t begun_us, bool leader)
 	(void)pthread_mutex_unlock(&link->mutex);
 	if (link->options.proxy) {
 		proxy_set_lease(link->options.proxy, until_us);
+	}
+	if (link->options.duty) {
+		duty_renew(link->options.duty, until_us);
 	}
 }
 
@@ -212,19 +217,28 @@ static void check_certificate(struct link *link, uint64_t *not_before_us)
 
 /* ---------------------------------------------------------------- the thread */
 
-/* The next report is to say that the route is in force. */
-static void wait_in_force(struct link *link)
+/* Whether all that the newest answer told is done; link->mutex is held. */
+static bool is_in_force(const struct link *link)
 {
 	struct proxy_status status;
-	uint64_t end_us = now_us(link) + (uint64_t)FORCE_WAIT_MS * US_PER_MS;
-	if (!link->options.proxy) {
-		return;
+	if (link->options.duty && !duty_is_settled(link->options.duty)) {
+		return false;
 	}
+	if (!link->options.proxy) {
+		return true;
+	}
+	proxy_get_status(link->options.proxy, &status);
+	return status.epoch == link->have_epoch && status.revision == link->have_revision;
+}
+
+/* The next report is to say that the route is in force, and an address held or gone. */
+static void wait_in_force(struct link *link)
+{
+	uint64_t end_us = now_us(link) + (uint64_t)FORCE_WAIT_MS * US_PER_MS;
 	(void)pthread_mutex_lock(&link->mutex);
 	while (!link->stopping && now_us(link) < end_us) {
 		link->changed = false;
-		proxy_get_status(link->options.proxy, &status);
-		if (status.epoch == link->have_epoch && status.revision == link->have_revision) {
+		if (is_in_force(link)) {
 			break;
 		}
 		wait_a_while(link, end_us - now_us(link), &link->changed);
@@ -245,6 +259,25 @@ static void go_without_leader(struct link *link, struct err_ctx *err)
 	wait_a_while(link, consent ? link->terms.renew_us : (uint64_t)RETRY_WAIT_MS * US_PER_MS,
 		     NULL);
 	(void)pthread_mutex_unlock(&link->mutex);
+}
+
+/* What this host held may be given to another one at once, instead of at the end of the lease. */
+static void say_goodbye(struct link *link)
+{
+	json_t *answer = NULL;
+	bool led = link->told == LINK_LED;
+	if (!link->options.duty) {
+		return;
+	}
+	duty_leave(link->options.duty);
+	json_t *last = link_message_report(link);
+	enum err rc = led ? caller_call(link->caller, &link->managers[link->manager_at], "report",
+					last, GOODBYE_TIMEOUT_MS, &answer, NULL, NULL)
+			  : ERR_OK;
+	log_event(link->options.log, LOG_DEBUG, "link.goodbye", "the addresses are let go",
+		  LOG_TEXT("error", rc ? err_name(rc) : ""));
+	json_decref(last);
+	json_decref(answer);
 }
 
 static bool is_stopping(struct link *link)
@@ -270,6 +303,7 @@ static void run(void *ctx)
 			go_without_leader(link, &err);
 		}
 	}
+	say_goodbye(link);
 	link->caller = caller_free(link->caller);
 }
 
@@ -312,6 +346,7 @@ enum err link_start(const struct link_options *options, struct link **ret, struc
 	init_locks(link);
 	if (str_copy(str_of(options->group), link->group, sizeof(link->group)) != ERR_OK ||
 	    str_copy(str_of(options->host), link->host, sizeof(link->host)) != ERR_OK ||
+	    str_copy(str_of(options->server), link->server, sizeof(link->server)) != ERR_OK ||
 	    str_copy(str_of(options->folder), link->folder, sizeof(link->folder)) != ERR_OK) {
 		link_free(link);
 		return err_set(err, ERR_CONFIG, "a group, host or folder has too long a name");

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+struct duty;
 struct link;
 struct proxy;
 
@@ -25,7 +26,9 @@ struct link_options {
 	uint32_t manager_count;		       /* at least 1 */
 	bool beside_manager; /* a manager runs in this very process: it is asked like others */
 	struct proxy *proxy; /* NULL: carries no clients; outlives the link */
+	struct duty *duty;   /* NULL: no floating addresses; the link's thread uses it alone */
 	const char *group;   /* that the proxy carries; "" */
+	const char *server;  /* of this host, as its group names it: "host:port"; "": not told */
 	const char *host;    /* where others reach this node; "": as the manager sees it */
 	uint16_t port;	     /* of its door; 0: it has none */
 	uint32_t lease_ms;   /* until a manager says otherwise */
@@ -40,7 +43,8 @@ struct link_options {
 /* Starts the thread; the proxy has no lease until a manager gives one. Errors: ERR_NOMEM. */
 MUST_CHECK enum err link_start(const struct link_options *options, struct link **ret,
 			       struct err_ctx *err);
-struct link *link_stop(struct link *link); /* takes NULL, returns NULL */
+/* Lets the addresses go and says goodbye first. Takes NULL, returns NULL. */
+struct link *link_stop(struct link *link);
 
 /* For the proxy's callbacks; any thread. */
 void link_on_proxy_changed(struct link *link);

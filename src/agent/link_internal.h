@@ -37,6 +37,7 @@ struct link {
 	uint32_t manager_count;
 	char group[ROUTE_NAME_BYTES_MAX];
 	char host[ROUTE_HOST_BYTES_MAX];
+	char server[ROUTE_HOST_BYTES_MAX + 8];
 	char folder[1024];
 	char incarnation[LINK_TAG_BYTES_MAX];
 	struct thread thread;

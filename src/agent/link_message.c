@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/duty.h"
 #include "agent/link_internal.h"
 #include "agent/route_json.h"
 #include "base/check.h"
@@ -65,6 +66,11 @@ json_t *link_message_report(struct link *link)
 	set_text(report, "incarnation", link->incarnation);
 	set_text(report, "host", link->host);
 	set_number(report, "port", link->options.port);
+	set_text(report, "server", link->server);
+	if (link->options.duty) {
+		check(json_object_set_new(report, "addresses", duty_to_json(link->options.duty)) ==
+		      0);
+	}
 	(void)pthread_mutex_lock(&link->mutex);
 	add_reads(link, report);
 	set_number(report, "have_epoch", link->have_epoch);
@@ -208,6 +214,7 @@ enum err link_message_take(struct link *link, const json_t *answer, struct err_c
 	enum err rc = take_route(link, answer, err);
 	rc = rc ? rc : take_circle(link, answer, err);
 	rc = rc ? rc : take_accounts(link, answer, err);
+	rc = rc || !link->options.duty ? rc : duty_take(link->options.duty, answer, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}

@@ -199,11 +199,17 @@ static void print_group(struct cli *cli, const json_t *group)
 		{ "dc", "DC", TABLE_TEXT, 3 },
 	};
 	const struct table_style style = { cli->term, cli->no_header, cli->wide };
+	size_t i;
+	const json_t *address;
 	buf_printf(&cli->out, "group %s: policy %s, epoch %" JSON_INTEGER_FORMAT "\n",
 		   request_text(group, "group"), request_text(group, "policy"),
 		   json_integer_value(json_object_get(group, "epoch")));
 	table_print(&style, columns, sizeof(columns) / sizeof(columns[0]),
 		    json_object_get(group, "servers"), &cli->out);
+	json_array_foreach(json_object_get(group, "addresses"), i, address)
+	{
+		view_address(cli, address);
+	}
 }
 
 enum err cmd_group_show(struct cli *cli, const struct args *args)

@@ -305,6 +305,24 @@ enum err cmd_node_list(struct cli *cli, const struct args *args)
 	return ERR_OK;
 }
 
+static void print_addresses(struct cli *cli, const json_t *addresses)
+{
+	size_t i;
+	const json_t *one;
+	if (!json_is_object(addresses)) {
+		return;
+	}
+	bool able = json_is_true(json_object_get(addresses, "able"));
+	buf_printf(&cli->out, "floating addresses: able: %s%s%s\n", able ? "yes" : "no",
+		   able ? "" : ", ", able ? "" : request_text(addresses, "why"));
+	json_array_foreach(json_object_get(addresses, "list"), i, one)
+	{
+		const char *why = request_text(one, "why");
+		buf_printf(&cli->out, "address %s: %s%s%s\n", request_text(one, "address"),
+			   request_text(one, "state"), why[0] ? ", " : "", why);
+	}
+}
+
 static void print_node(struct cli *cli, const json_t *node)
 {
 	const json_t *services = json_object_get(node, "services");
@@ -324,6 +342,7 @@ static void print_node(struct cli *cli, const json_t *node)
 		buf_printf(&cli->out, "server %s of group %s\n", server,
 			   request_text(node, "server_group"));
 	}
+	print_addresses(cli, json_object_get(node, "addresses"));
 	for (size_t i = 0; i < json_array_size(services); i++) {
 		buf_printf(&cli->out, "%s%s%s", i ? ", " : "carries the services ",
 			   json_string_value(json_array_get(services, i)),

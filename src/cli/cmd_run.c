@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/duty.h"
 #include "api/api.h"
 #include "base/check.h"
 #include "base/mem.h"
@@ -40,15 +41,21 @@ struct node {
 	char address[STORE_ADDRESS_BYTES_MAX];
 	struct store *store; /* until the manager has taken it */
 	struct proxy *proxy;
+	struct duty *duty;
 	struct manager_door door;
 	struct manager *manager;
 	struct run_nodes nodes;
 	struct api *api;
 };
 
+static bool is_on(const char *value)
+{
+	return strcmp(value, "on") == 0;
+}
+
 static bool has_manager(const struct node *node)
 {
-	return strcmp(node->config->values.manager_enabled, "on") == 0;
+	return is_on(node->config->values.manager_enabled);
 }
 
 static void warn(void *ctx, const char *text)
@@ -209,6 +216,30 @@ static void fill_webhooks(const struct config *config, struct webhook_options *r
 	ret->keep_s = values->hooks_webhook_keep_s;
 }
 
+static void on_duty_changed(void *ctx)
+{
+	on_proxy_changed(ctx);
+}
+
+/* What this host may do for floating addresses; nothing is done before a manager names one. */
+static void start_duty(struct node *node)
+{
+	const struct config_values *values = &node->config->values;
+	const struct duty_options options = {
+		.hold = is_on(values->address_hold),
+		.holding = { .native = is_on(values->address_native),
+			     .check = is_on(values->address_check),
+			     .program = values->address_program,
+			     .program_limit_us =
+				     (uint64_t)values->address_program_timeout_ms * US_PER_MS,
+			     .log = &node->log },
+		.changed = on_duty_changed,
+		.ctx = node,
+	};
+	node->duty = duty_new(&options);
+	node->nodes.duty = node->duty;
+}
+
 static enum err start_manager(struct node *node, struct err_ctx *err)
 {
 	const struct config_values *values = &node->config->values;
@@ -237,6 +268,9 @@ static enum err start_manager(struct node *node, struct err_ctx *err)
 		.address = node->address,
 		.lease_ms = values->store_lease_ms,
 		.proxy = node->proxy,
+		.duty = node->duty,
+		.duty_lease_ms = values->node_lease_ms,
+		.server = values->agent_server,
 		.clock = &clock_system,
 		.log = &node->log,
 		.door = &node->door,
@@ -300,6 +334,9 @@ static enum err start_all(struct node *node, struct cli *cli, const struct args 
 	if (rc == ERR_OK) {
 		rc = start_proxy(node, &cli->err);
 	}
+	if (rc == ERR_OK) {
+		start_duty(node);
+	}
 	if (rc == ERR_OK && has_manager(node)) {
 		rc = start_manager(node, &cli->err);
 		rc = rc ? rc : run_nodes_open(&node->nodes, node->manager, node->proxy, &cli->err);
@@ -316,6 +353,7 @@ static void stop_all(struct node *node)
 	node->api = api_stop(node->api);
 	run_nodes_close(&node->nodes);
 	node->manager = manager_stop(node->manager);
+	node->duty = duty_free(node->duty);
 	node->proxy = proxy_stop(node->proxy);
 	node->store = store_close(node->store);
 }

@@ -17,8 +17,8 @@ enum { CALL_TIMEOUT_MS = 30000, CALL_TIMEOUT_MS_MAX = 600000 };
 
 /* What a node may ask a manager for on behalf of who sits at it. */
 static const char *const node_methods[] = {
-	"group.list", "group.show",	   "group.status",    "node.list",
-	"node.show",  "server.deregister", "server.register", "version",
+	"address.list", "address.show", "group.list",	     "group.show",	"group.status",
+	"node.list",	"node.show",	"server.deregister", "server.register", "version",
 };
 
 enum err run_nodes_name(const struct config *config, char ret[NODE_NAME_BYTES_MAX],
@@ -280,7 +280,9 @@ static enum err start_link(struct run_nodes *nodes, struct proxy *proxy, struct 
 		.managers = managers,
 		.beside_manager = nodes->manager != NULL,
 		.proxy = proxy,
+		.duty = nodes->duty,
 		.group = values->proxy_group,
+		.server = values->agent_server,
 		.host = own_host(values),
 		.port = (uint16_t)values->node_listen_port,
 		.lease_ms = values->node_lease_ms,
@@ -354,12 +356,13 @@ enum err run_nodes_call(void *ctx, const char *method, json_t *params, uint32_t 
 
 void run_nodes_close(struct run_nodes *nodes)
 {
-	/* The door's calls use the link: they end first. */
-	nodes->door = door_stop(nodes->door);
+	/* The door's calls use the link under the mutex. It ends first: its goodbye may go to the manager of this very
+	 * process. */
 	(void)pthread_mutex_lock(&nodes->mutex);
 	struct link *link = TAKE(nodes->link);
 	(void)pthread_mutex_unlock(&nodes->mutex);
 	(void)link_stop(link);
+	nodes->door = door_stop(nodes->door);
 	identity_wipe(&nodes->identity);
 	explicit_bzero(nodes->authority.key, sizeof(nodes->authority.key));
 }

@@ -11,6 +11,7 @@
 #include "manager/nodes.h"
 
 struct door;
+struct duty;
 struct manager;
 struct proxy;
 struct store;
@@ -22,6 +23,7 @@ struct run_nodes {
 	struct identity identity;
 	struct door *door;	 /* NULL: none */
 	struct manager *manager; /* NULL: none, or none that takes nodes */
+	struct duty *duty; /* floating addresses of a node that has a link; set by who runs it */
 	bool has_authority;
 	pthread_mutex_t mutex; /* guards `link` against the proxy's and the door's threads */
 	struct link *link;     /* NULL: none */

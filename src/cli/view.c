@@ -163,6 +163,40 @@ static void add_proxy(struct cli *cli, const json_t *proxy)
 	}
 }
 
+void view_address(struct cli *cli, const json_t *address)
+{
+	struct buf *out = &cli->out;
+	const char *holder = request_text(address, "holder");
+	const char *interface = request_text(address, "interface");
+	const char *rival = request_text(address, "rival");
+	const char *state = request_text(address, "state");
+	const char *why = request_text(address, "why");
+	bool held = strcmp(state, "held") == 0;
+	buf_printf(out, "address %s, at the %s: ", request_text(address, "address"),
+		   request_text(address, "at"));
+	if (held) {
+		buf_printf(out, "held by %s%s%s", holder, interface[0] ? " on " : "", interface);
+	} else if (holder[0]) {
+		buf_printf(out, "%s, given to %s", state, holder);
+	} else {
+		buf_add_text(out, "held by nobody");
+	}
+	if (rival[0]) {
+		buf_printf(out, ", and %s has it%s", rival, held ? ", too" : "");
+	}
+	buf_printf(out, "%s%s\n", !held && why[0] ? ": " : "", held ? "" : why);
+}
+
+static void add_addresses(struct cli *cli, const json_t *addresses)
+{
+	size_t index;
+	const json_t *address;
+	json_array_foreach(addresses, index, address)
+	{
+		view_address(cli, address);
+	}
+}
+
 /* On a store of its own nobody else can lead, and there is nothing to say. */
 static void add_manager(struct cli *cli, const json_t *manager)
 {
@@ -228,6 +262,7 @@ void view_status(struct cli *cli, const json_t *status)
 	add_extra(cli, json_object_get(status, "servers"));
 	add_readiness(cli, json_object_get(status, "readiness"));
 	add_proxy(cli, json_object_get(status, "proxy"));
+	add_addresses(cli, json_object_get(status, "addresses"));
 	add_manager(cli, json_object_get(status, "manager"));
 	if (json_is_object(last) && json_object_size(last)) {
 		buf_add_text(&cli->out, "last change: ");

@@ -8,6 +8,9 @@
 /* The whole of a group.status result. */
 void view_status(struct cli *cli, const json_t *status);
 
+/* A line about a floating address: where it belongs, who holds it. */
+void view_address(struct cli *cli, const json_t *address);
+
 /* A failover's or switchover's report: who, phases in ms, loss. */
 void view_change(struct cli *cli, const json_t *report);
 

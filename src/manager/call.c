@@ -118,7 +118,8 @@ bool call_is_dry(const struct call *call)
 
 struct turn_context call_context(const struct manager_core *core)
 {
-	return (struct turn_context){ .options = &core->options,
+	return (struct turn_context){ .core = core,
+				      .options = &core->options,
 				      .events = core->events,
 				      .hooks = &core->hooks,
 				      .leader = core->role.leader,
@@ -351,6 +352,8 @@ enum err call_show(struct manager_core *core, struct call *call, json_t **ret, s
 	if (rc == ERR_OK) {
 		const struct record_moment now = record_moment_now(core->options.clock);
 		*ret = record_to_json(&group->record, &now);
+		(void)json_object_set_new(*ret, "addresses",
+					  addresses_of_group(core, group->record.group));
 	}
 	return rc;
 }

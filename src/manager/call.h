@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "manager/addresses.h"
 #include "manager/group.h"
 #include "manager/role.h"
 #include "manager/nodes.h"
@@ -16,6 +17,7 @@ struct manager_core {
 	struct peer_options on; /* for new peers; host and port are filled in */
 	struct hook_door hooks;
 	struct nodes *nodes; /* NULL: this manager takes none */
+	struct addresses *addresses;
 	void (*look_now)(struct manager_core *core, const char *host,
 			 uint16_t port); /* a server had trouble */
 };

@@ -90,15 +90,11 @@ static enum err check_owner(struct manager_core *core, const struct managed_node
 	if (!asker) {
 		return ERR_OK;
 	}
-	LIST_EACH (&core->nodes->list, at) {
-		const struct managed_node *node = LIST_ENTRY(at, struct managed_node, list);
-		if (node != asker && strcmp(node->record.server, name) == 0 &&
-		    strcmp(node->record.server_group, group->record.group) == 0) {
-			return err_set(err, ERR_PRIVILEGE, "'%s' is registered by node '%s'", name,
-				       node->record.name);
-		}
-	}
-	return ERR_OK;
+	const struct managed_node *owner =
+		nodes_find_owner(core->nodes, group->record.group, name, asker);
+	return owner ? err_set(err, ERR_PRIVILEGE, "'%s' is registered by node '%s'", name,
+			       owner->record.name)
+		     : ERR_OK;
 }
 
 static enum err read_weight(const json_t *params, uint32_t *ret, struct err_ctx *err)

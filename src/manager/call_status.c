@@ -357,6 +357,7 @@ enum err call_status(struct manager_core *core, struct call *call, json_t **ret,
 		"last_failover", last_report(group), "proxy", proxy_json(core, group));
 	(void)json_object_set_new(*ret, "manager", role_to_json(core));
 	(void)json_object_set_new(*ret, "rejoin", rejoin_to_json(group));
+	(void)json_object_set_new(*ret, "addresses", addresses_of_group(core, record->group));
 	buf_fini(&missing);
 	return *ret ? ERR_OK : err_set(err, ERR_FAILED, "the status can't be written as JSON");
 }

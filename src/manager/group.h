@@ -14,6 +14,8 @@
 #include "manager/report.h"
 #include "proxy/proxy.h"
 
+struct manager_core;
+
 /* One server of the group. */
 struct member {
 	struct peer *peer;
@@ -72,6 +74,7 @@ struct group {
 
 /* What a turn needs of the manager. */
 struct turn_context {
+	const struct manager_core *core;
 	const struct manager_options *options;
 	struct event_log *events;
 	const struct hook_door *hooks;

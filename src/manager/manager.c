@@ -359,6 +359,9 @@ static uint64_t turn_groups(struct manager *manager)
 		call_answer_waiters(&manager->core, group);
 		next_us = due_us < next_us ? due_us : next_us;
 	}
+	uint64_t address_us =
+		addresses_turn(&manager->core, clock_monotonic_us(manager->core.options.clock));
+	next_us = address_us < next_us ? address_us : next_us;
 	if (manager->core.nodes) {
 		uint64_t due_us = node_report_turn(&manager->core,
 						   clock_monotonic_us(manager->core.options.clock));
@@ -409,6 +412,7 @@ static void release(struct manager *manager)
 			take_mail(manager, &mail);
 		}
 	}
+	manager->core.addresses = addresses_free(manager->core.addresses);
 	manager->core.nodes = nodes_free(manager->core.nodes);
 	manager->mail = mailbox_free(manager->mail);
 	if (manager->core.events) {
@@ -431,6 +435,7 @@ enum err manager_start(const struct manager_options *options, struct manager **r
 	if (options->nodes.authority) {
 		manager->core.nodes = nodes_new(&options->nodes);
 	}
+	manager->core.addresses = addresses_new(&manager->core);
 	const struct manager_accounts *accounts = &manager->core.options.accounts;
 	manager->core.on = (struct peer_options){
 		.user = accounts->manager_user,

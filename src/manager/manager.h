@@ -20,6 +20,7 @@
 #include "proxy/route.h"
 #include "store/store_place.h"
 
+struct duty;
 struct manager;
 struct manager_door;
 struct proxy;
@@ -66,7 +67,11 @@ struct manager_options {
 	char proxy_group[ROUTE_NAME_BYTES_MAX]; /* the group that the local proxy serves */
 	uint16_t write_port;			/* of the local proxy, for status; 0: none */
 	uint16_t read_port;
-	const char *data_dir;	   /* saved tails go below it; outlives the manager */
+	struct duty *
+		duty; /* floating addresses of this host; used by the manager's thread unless the nodes are linked */
+	uint32_t duty_lease_ms; /* a manager alone gives its own host an address for so long */
+	const char *server;	/* of this host, as its group names it: "host:port"; "": not told */
+	const char *data_dir;	/* saved tails go below it; outlives the manager */
 	struct node_options nodes; /* authority NULL: this manager takes no nodes */
 	const struct clock *clock;
 	const struct log *log;

@@ -5,6 +5,8 @@
 
 #include "agent/route_json.h"
 #include "base/check.h"
+#include "manager/addresses.h"
+#include "manager/beside.h"
 #include "manager/call.h"
 
 enum {
@@ -53,6 +55,21 @@ enum err node_report_authenticate(struct manager_core *core, const json_t *param
 
 /* ---------------------------------------------------------------- taking in */
 
+/* The server that the node's configuration names is registered on it, unless it is on another node. */
+static void find_server(const struct manager_core *core, const struct managed_node *node,
+			const char *text, struct node_record *next)
+{
+	const struct group *group = NULL;
+	const char *server = NULL;
+	if (!(next->roles & NODE_AGENT) || !beside_find(core, text, &group, &server) ||
+	    nodes_find_owner(core->nodes, group->record.group, server, node)) {
+		return;
+	}
+	check(str_copy(str_of(group->record.group), next->server_group,
+		       sizeof(next->server_group)) == ERR_OK &&
+	      str_copy(str_of(server), next->server, sizeof(next->server)) == ERR_OK);
+}
+
 static enum err take_record(struct manager_core *core, struct managed_node *node,
 			    const json_t *report, struct err_ctx *err)
 {
@@ -72,8 +89,11 @@ static enum err take_record(struct manager_core *core, struct managed_node *node
 		return err_set(err, ERR_USAGE, "the report's host, port or group is malformed");
 	}
 	next.port = (uint16_t)port;
+	find_server(core, node, text_of(report, "server"), &next);
 	if (strcmp(next.host, node->record.host) == 0 && next.port == node->record.port &&
-	    strcmp(next.group, node->record.group) == 0) {
+	    strcmp(next.group, node->record.group) == 0 &&
+	    strcmp(next.server_group, node->record.server_group) == 0 &&
+	    strcmp(next.server, node->record.server) == 0) {
 		return ERR_OK;
 	}
 	/* While its lease may hold, a node may still carry what it carried before. */
@@ -89,6 +109,27 @@ static void copy_tag(const json_t *report, const char *key, char to[NODE_TAG_BYT
 	if (str_copy(str_of(text_of(report, key)), to, NODE_TAG_BYTES_MAX) != ERR_OK) {
 		to[0] = 0;
 	}
+}
+
+/* A report of a process whose successor has reported already says nothing any more. */
+static enum err take_incarnation(struct managed_node *node, const json_t *report,
+				 struct err_ctx *err)
+{
+	char incarnation[NODE_TAG_BYTES_MAX];
+	copy_tag(report, "incarnation", incarnation);
+	if (incarnation[0] && strcmp(incarnation, node->incarnation_before) == 0) {
+		return err_set(err, ERR_CONFLICT, "a newer process of this node has reported");
+	}
+	if (strcmp(incarnation, node->incarnation) != 0) {
+		memcpy(node->incarnation_before, node->incarnation, NODE_TAG_BYTES_MAX);
+		memcpy(node->incarnation, incarnation, NODE_TAG_BYTES_MAX);
+	}
+	return ERR_OK;
+}
+
+static bool is_goodbye(const json_t *report)
+{
+	return json_is_true(json_object_get(json_object_get(report, "addresses"), "leaving"));
 }
 
 static void take_proxy(struct managed_node *node, const json_t *report)
@@ -149,7 +190,8 @@ static bool has_news(struct manager_core *core, const struct managed_node *node)
 	json_t *accounts = NULL;
 	nodes_circle_tag(nodes, tag);
 	if (strcmp(tag, node->circle_have) != 0 || node->record.draining != node->draining_have ||
-	    node->record.removed || route_is_news(nodes, node, group_of(core, node))) {
+	    node->record.removed || route_is_news(nodes, node, group_of(core, node)) ||
+	    addresses_is_news(nodes, node)) {
 		return true;
 	}
 	nodes_get_accounts(nodes, node->record.group, tag, &accounts);
@@ -177,6 +219,7 @@ static json_t *answer_json(struct manager_core *core, const struct managed_node 
 	if (route_is_news(nodes, node, group)) {
 		check(json_object_set_new(json, "route", route_json_write(&group->route)) == 0);
 	}
+	addresses_add_orders(nodes, node, json);
 	nodes_get_accounts(nodes, node->record.group, tag, &accounts);
 	if (accounts && strcmp(tag, node->accounts_have) != 0) {
 		/* A copy: the answer is written out by another thread. */
@@ -193,7 +236,8 @@ static uint64_t wait_us(struct manager_core *core, const struct managed_node *no
 	const struct group *group = group_of(core, node);
 	bool tense = group && group->record.state != GROUP_STEADY &&
 		     group->record.state != GROUP_REFUSED && group->record.state != GROUP_FORMING;
-	tense = tense || node->proxy.have_epoch != node->proxy.epoch ||
+	tense = tense || addresses_is_tense(core->nodes, node) ||
+		node->proxy.have_epoch != node->proxy.epoch ||
 		node->proxy.have_revision != node->proxy.revision;
 	return tense ? (uint64_t)TENSE_WAIT_MS * US_PER_MS : core->nodes->terms.renew_us;
 }
@@ -205,6 +249,7 @@ enum err node_report_take(struct manager_core *core, struct call *call, json_t *
 	const json_t *report = call->params;
 	uint64_t now_us = clock_monotonic_us(core->options.clock);
 	enum err rc = node_report_authenticate(core, report, &node, err);
+	rc = rc ? rc : take_incarnation(node, report, err);
 	rc = rc ? rc : take_record(core, node, report, err);
 	if (rc != ERR_OK) {
 		return rc;
@@ -220,6 +265,11 @@ enum err node_report_take(struct manager_core *core, struct call *call, json_t *
 	json_decref(node->report);
 	node->report = json_deep_copy(report);
 	node->reported_us = now_us;
+	if (is_goodbye(report)) {
+		/* Its lease is not renewed by it. */
+		*ret = answer_json(core, node);
+		return ERR_OK;
+	}
 	if (has_news(core, node)) {
 		node->answered_us = now_us;
 		*ret = answer_json(core, node);

@@ -41,6 +41,7 @@ static void node_free(struct managed_node *node)
 	check(!node->waiting);
 	list_remove(&node->list);
 	json_decref(node->report);
+	json_decref(node->orders);
 	mem_free(node);
 }
 
@@ -76,6 +77,19 @@ struct managed_node *nodes_find(const struct nodes *nodes, const char *name)
 	LIST_EACH (&nodes->list, at) {
 		struct managed_node *node = LIST_ENTRY(at, struct managed_node, list);
 		if (strcmp(node->record.name, name) == 0) {
+			return node;
+		}
+	}
+	return NULL;
+}
+
+const struct managed_node *nodes_find_owner(const struct nodes *nodes, const char *group,
+					    const char *server, const struct managed_node *but)
+{
+	LIST_EACH (&nodes->list, at) {
+		const struct managed_node *node = LIST_ENTRY(at, struct managed_node, list);
+		if (node != but && strcmp(node->record.server, server) == 0 &&
+		    strcmp(node->record.server_group, group) == 0) {
 			return node;
 		}
 	}
@@ -253,7 +267,8 @@ void nodes_forget(struct nodes *nodes, struct store *store, const struct log *lo
 {
 	LIST_EACH (&nodes->list, at) {
 		struct managed_node *node = LIST_ENTRY(at, struct managed_node, list);
-		if (!node->record.removed || node->waiting || nodes_may_hold(nodes, node, now_us)) {
+		if (!node->record.removed || node->waiting ||
+		    nodes_may_hold_address(nodes, node, now_us)) {
 			continue;
 		}
 		char key[KEY_BYTES_MAX];
@@ -278,6 +293,14 @@ bool nodes_may_hold(const struct nodes *nodes, const struct managed_node *node, 
 {
 	const struct lease_node lease = { .answered_us = node->answered_us };
 	return lease_may_hold(&lease, &nodes->terms, nodes->leading_since_us, now_us);
+}
+
+bool nodes_may_hold_address(const struct nodes *nodes, const struct managed_node *node,
+			    uint64_t now_us)
+{
+	const json_t *slack = json_object_get(json_object_get(node->report, "addresses"), "slack");
+	uint64_t later_us = json_is_false(slack) ? 0 : US_PER_S;
+	return nodes_may_hold(nodes, node, now_us - later_us);
 }
 
 static bool carries(const struct managed_node *node, const char *group)

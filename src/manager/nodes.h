@@ -55,7 +55,13 @@ struct managed_node {
 	char accounts_have[NODE_TAG_BYTES_MAX];
 	char circle_have[NODE_TAG_BYTES_MAX];
 	bool draining_have;
-	json_t *report;	      /* the newest, for people; NULL: none */
+	json_t *report;			      /* the newest, for people; NULL: none */
+	char incarnation[NODE_TAG_BYTES_MAX]; /* of its process */
+	char incarnation_before
+		[NODE_TAG_BYTES_MAX]; /* of the process before: it says nothing any more */
+	json_t *orders;		      /* about addresses: manager/addresses.h; NULL: none yet */
+	uint64_t
+		orders_version; /* grows with each change; 0: none was given since this manager leads */
 	struct call *waiting; /* its report that waits for news, NULL: none */
 	uint64_t waiting_due_us;
 };
@@ -94,6 +100,10 @@ MUST_CHECK enum err nodes_read(struct nodes *nodes, struct store *store, const c
 
 struct managed_node *nodes_find(const struct nodes *nodes,
 				const char *name); /* NULL: there is none */
+
+/* The node on which the server is registered, `but` aside. NULL: none. */
+const struct managed_node *nodes_find_owner(const struct nodes *nodes, const char *group,
+					    const char *server, const struct managed_node *but);
 
 /* Puts a record into the store, and then in place; a new one becomes a node. remove_key: one more key that goes with
  * it, or NULL. Errors: what the store says, ERR_LIMIT. */
@@ -134,6 +144,11 @@ void nodes_get_accounts(const struct nodes *nodes, const char *group,
 
 /* Whether the node's lease may not be over. */
 bool nodes_may_hold(const struct nodes *nodes, const struct managed_node *node, uint64_t now_us);
+
+/* The same for an address that it was told to hold: where nobody asks before it takes it, the kernel's second counts, too
+ * (docs/decisions/0008-kernel-lifetimes.md). */
+bool nodes_may_hold_address(const struct nodes *nodes, const struct managed_node *node,
+			    uint64_t now_us);
 
 /* Removed nodes whose lease is over are forgotten, in the store too. */
 void nodes_forget(struct nodes *nodes, struct store *store, const struct log *log, uint64_t now_us);

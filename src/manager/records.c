@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "manager/addresses.h"
 #include "manager/record_json.h"
 
 struct loading {
@@ -149,6 +150,7 @@ enum err records_load(struct manager_core *core, bool anew, struct err_ctx *err)
 	rc = rc ? rc : loading.rc;
 	if (rc == ERR_OK) {
 		drop_unlisted(core);
+		rc = addresses_load(core, err);
 	}
 	return rc;
 }

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "decide/health.h"
+#include "manager/addresses.h"
 #include "manager/group.h"
 #include "manager/leader.h"
 #include "manager/publish.h"
@@ -21,6 +22,7 @@ enum {
 	ACCOUNTS_INTERVAL_S = 10,
 	KEY_BYTES_MAX = 160,
 	UNSTORED_RETRY_MS = 1000,
+	ADDRESS_WAIT_S = 10,
 	COUNT_BITS = 20, /* of a route's revision: how often it was published for one record */
 };
 
@@ -353,13 +355,22 @@ static void publish(struct group *group, const struct turn_context *context)
 	}
 }
 
+/* Clients of an address at the primary are routed when it has moved, too. A report doesn't wait for ever. */
+static bool waits_for_addresses(const struct group *group, const struct turn_context *context)
+{
+	uint64_t end_us =
+		group->report.ends_us[PHASE_PROMOTED] + (uint64_t)ADDRESS_WAIT_S * US_PER_S;
+	return context->now_us < end_us &&
+	       !addresses_have_moved(context->core, group->record.group);
+}
+
 static void finish_report(struct group *group, const struct turn_context *context)
 {
 	struct report *report = &group->report;
 	const struct observation_routes *routes = &group->seen.routes;
 	if (!report->open || group->record.state != GROUP_STEADY ||
 	    report->ends_us[PHASE_PROMOTED] == 0 || routes->epoch < group->record.epoch ||
-	    routes->revision < group->record.version) {
+	    routes->revision < group->record.version || waits_for_addresses(group, context)) {
 		return;
 	}
 	report_mark(report, PHASE_ROUTED, context->now_us);

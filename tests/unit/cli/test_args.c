@@ -122,7 +122,7 @@ static void test_commands(void **state)
 		  NULL,
 		  "no command 'group xyzzy'; there are: add, adopt" },
 		{ 1, { "internal" }, NULL, "'internal' needs one of: " },
-		{ 1, { "frobnicate" }, NULL, "no command 'frobnicate'; there are: config, " },
+		{ 1, { "frobnicate" }, NULL, "no command 'frobnicate'; there are: address, " },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct command *command = NULL;

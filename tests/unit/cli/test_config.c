@@ -63,8 +63,9 @@ static void test_wrong(void **state)
 		  "m.cnf: line 2: no key 'sokcet' in [muster]: did you mean 'socket'?" },
 		{ "[mustre]\nsocket = /x",
 		  "m.cnf: line 2: no section [mustre]: did you mean [muster]?" },
-		{ "[mysqld]\nport = 1", "m.cnf: line 2: no section [mysqld]: there are muster, "
-					"node, accounts, hooks, manager, proxy, store" },
+		{ "[mysqld]\nport = 1",
+		  "m.cnf: line 2: no section [mysqld]: there are muster, "
+		  "node, accounts, address, agent, hooks, manager, proxy, store" },
 		{ "socket = /x", "m.cnf: line 1: this key stands before the first [section]" },
 		{ "[manager]\n\n\nsilence-ms = soon",
 		  "m.cnf: line 4: 'silence-ms' is a whole number from 100 to 600000, not 'soon'" },
