@@ -37,10 +37,10 @@ static void wait_a_while(struct link *link, uint64_t wait_us, const bool *what)
 
 /* ---------------------------------------------------------------- the lease */
 
-static void renew_lease(struct link *link, uint64_t begun_us, bool leader)
+static void renew_lease(struct link *link, uint64_t good_us, uint64_t begun_us, bool leader)
 {
 	(void)pthread_mutex_lock(&link->mutex);
-	lease_renewed(&link->holder, &link->terms, begun_us);
+	lease_renewed(&link->holder, good_us, begun_us);
 	link->leader_answers = leader;
 	link->consent = !leader;
 	uint64_t until_us = link->holder.until_us;
@@ -78,10 +78,11 @@ static enum err report_to(struct link *link, const struct caller_address *to, st
 	enum err rc = caller_call(link->caller, to, "report", report, report_timeout_ms(link),
 				  &answer, NULL, err);
 	json_decref(report);
-	rc = rc ? rc : link_message_take(link, answer, err);
+	uint64_t good_us = 0;
+	rc = rc ? rc : link_message_take(link, answer, &good_us, err);
 	json_decref(answer);
 	if (rc == ERR_OK) {
-		renew_lease(link, begun_us, true);
+		renew_lease(link, good_us, begun_us, true);
 	}
 	return rc;
 }
@@ -252,7 +253,7 @@ static void go_without_leader(struct link *link, struct err_ctx *err)
 	note_no_leader(link);
 	bool consent = link_round_ask(link);
 	if (consent) {
-		renew_lease(link, begun_us, false);
+		renew_lease(link, link->terms.duration_us, begun_us, false);
 	}
 	tell(link, consent ? LINK_AGREED : LINK_ALONE, err);
 	(void)pthread_mutex_lock(&link->mutex);

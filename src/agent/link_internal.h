@@ -70,8 +70,10 @@ struct link {
 /* The report of this moment; takes the troubles with it. A new reference. */
 json_t *link_message_report(struct link *link);
 
-/* Takes an answer in. Errors: ERR_PROTOCOL: what came is no answer; nothing of it counts then. */
-MUST_CHECK enum err link_message_take(struct link *link, const json_t *answer, struct err_ctx *err);
+/* Takes an answer in. ret_good_us: what it is good for, from the sending of the report.
+ * Errors: ERR_PROTOCOL: what came is no answer; nothing of it counts then. */
+MUST_CHECK enum err link_message_take(struct link *link, const json_t *answer,
+				      uint64_t *ret_good_us, struct err_ctx *err);
 
 /* Asks the whole circle. true: everybody agreed. */
 bool link_round_ask(struct link *link);

@@ -195,17 +195,25 @@ static enum err take_route(struct link *link, const json_t *answer, struct err_c
 	return rc ? err_set(err, ERR_PROTOCOL, "the route's origin is too long") : ERR_OK;
 }
 
-static void take_terms(struct link *link, const json_t *answer)
+/* lease_ms is good for this time; round_ms is what everybody in the circle counts with. */
+static enum err take_terms(struct link *link, const json_t *answer, uint64_t *ret_good_us,
+			   struct err_ctx *err)
 {
-	json_int_t lease_ms = json_integer_value(json_object_get(answer, "lease_ms"));
+	json_int_t good_ms = json_integer_value(json_object_get(answer, "lease_ms"));
+	json_int_t round_ms = json_integer_value(json_object_get(answer, "round_ms"));
 	json_int_t renew_ms = json_integer_value(json_object_get(answer, "renew_ms"));
-	if (lease_ms > 0 && renew_ms > 0 && renew_ms < lease_ms && lease_ms < UINT32_MAX) {
-		link->terms.duration_us = (uint64_t)lease_ms * US_PER_MS;
-		link->terms.renew_us = (uint64_t)renew_ms * US_PER_MS;
+	if (good_ms < 0 || round_ms < good_ms || renew_ms <= 0 || renew_ms >= round_ms ||
+	    round_ms >= UINT32_MAX) {
+		return err_set(err, ERR_PROTOCOL, "the lease's times are malformed");
 	}
+	link->terms.duration_us = (uint64_t)round_ms * US_PER_MS;
+	link->terms.renew_us = (uint64_t)renew_ms * US_PER_MS;
+	*ret_good_us = (uint64_t)good_ms * US_PER_MS;
+	return ERR_OK;
 }
 
-enum err link_message_take(struct link *link, const json_t *answer, struct err_ctx *err)
+enum err link_message_take(struct link *link, const json_t *answer, uint64_t *ret_good_us,
+			   struct err_ctx *err)
 {
 	if (!json_is_true(json_object_get(answer, "leads"))) {
 		return err_set(err, ERR_PROTOCOL, "what answers doesn't lead");
@@ -215,10 +223,10 @@ enum err link_message_take(struct link *link, const json_t *answer, struct err_c
 	rc = rc ? rc : take_circle(link, answer, err);
 	rc = rc ? rc : take_accounts(link, answer, err);
 	rc = rc || !link->options.duty ? rc : duty_take(link->options.duty, answer, err);
+	rc = rc ? rc : take_terms(link, answer, ret_good_us, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	take_terms(link, answer);
 	(void)pthread_mutex_lock(&link->mutex);
 	link->draining = json_is_true(json_object_get(answer, "draining"));
 	if (str_copy(str_of(text_of(answer, "manager")), link->leader, sizeof(link->leader)) !=

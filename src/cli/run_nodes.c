@@ -117,9 +117,8 @@ static enum err consent(struct run_nodes *nodes, const struct identity_facts *pe
 			json_t **ret, struct err_ctx *err)
 {
 	json_t *answer = NULL;
-	enum err rc = nodes->manager ? call_manager(nodes, "node.consent", params, CALL_TIMEOUT_MS,
-						    &answer, err)
-				     : ERR_OK;
+	enum err rc =
+		nodes->manager ? manager_consent(nodes->manager, params, &answer, err) : ERR_OK;
 	if (rc != ERR_OK) {
 		return rc;
 	}
@@ -311,6 +310,9 @@ enum err run_nodes_open(struct run_nodes *nodes, struct manager *manager, struct
 	}
 	nodes->manager = manager;
 	enum err rc = open_door(nodes, err);
+	if (rc == ERR_OK) {
+		manager_on_door_open(manager);
+	}
 	return rc || !nodes->config->values.node_managers[0] ? rc : start_link(nodes, proxy, err);
 }
 

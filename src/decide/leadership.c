@@ -70,6 +70,8 @@ void leadership_wrote(struct leadership *leadership, const struct leadership_ter
 		      uint64_t now_us)
 {
 	bool renewed = term_version == leadership->term_version;
+	bool first = leadership->term_version == 0 || leadership->changed_us == 0;
+	uint64_t former_us = first ? now_us : leadership->changed_us;
 	leadership->known = true;
 	leadership->mine = true;
 	leadership->term_version = term_version;
@@ -84,9 +86,15 @@ void leadership_wrote(struct leadership *leadership, const struct leadership_ter
 	if (!leadership->leads) {
 		leadership->leads = true;
 		leadership->since_us = now_us;
+		leadership->former_us = former_us;
 	}
 	leadership->begun_us = begun_us;
 	leadership->until_us = begun_us + terms->duration_us;
+}
+
+void leadership_anew(struct leadership *leadership, uint64_t now_us)
+{
+	leadership->changed_us = now_us;
 }
 
 void leadership_lost(struct leadership *leadership)

@@ -35,7 +35,9 @@ struct leadership {
 	uint64_t changed_us; /* when the read that showed the newest change ended; 0: none yet */
 	bool mine;	     /* term_version was written by this process */
 	bool leads;
-	uint64_t since_us; /* leads since; what others were granted before is not known */
+	uint64_t since_us; /* leads since */
+	/* Nobody's beat before this lead is younger: when the newest one was seen; since_us where nobody led before. */
+	uint64_t former_us;
 	uint64_t until_us; /* may act as the leader before this time */
 	uint64_t begun_us; /* the begin of the newest confirmed renewal */
 };
@@ -58,6 +60,10 @@ void leadership_saw(struct leadership *leadership, uint64_t term_version, uint64
 void leadership_wrote(struct leadership *leadership, const struct leadership_terms *terms,
 		      uint64_t term_version, uint64_t beat_version, uint64_t begun_us,
 		      uint64_t now_us);
+
+/* The store is in force only since now_us, or not yet: who acted under another one until then is not known here. To be said
+ * after each read that shows it. */
+void leadership_anew(struct leadership *leadership, uint64_t now_us);
 
 /* A write was refused by its comparison: somebody else has claimed. */
 void leadership_lost(struct leadership *leadership);

@@ -72,7 +72,7 @@ static bool is_absent(const struct nodes *nodes, const struct managed_address *a
 	return (told || is_leaving(node)) && addresses_has_state(node, text, "absent");
 }
 
-/* A node that was not heard of since this manager leads may be as well as before. */
+/* A node that was not heard of since this manager leads may be as well as before, until its lease is over. */
 static bool is_alive(const struct manager_core *core, const struct managed_address *address,
 		     const struct managed_node *node, uint64_t now_us)
 {
@@ -80,10 +80,9 @@ static bool is_alive(const struct manager_core *core, const struct managed_addre
 		return true;
 	}
 	uint64_t patience_us = core->nodes->terms.duration_us;
-	bool silent = node->reported_us
-			      ? now_us >= node->reported_us + patience_us
-			      : !addresses_is_holder(address, node) ||
-					now_us >= core->nodes->leading_since_us + patience_us;
+	bool silent = node->reported_us ? now_us >= node->reported_us + patience_us
+					: !addresses_is_holder(address, node) ||
+						  !nodes_may_hold(core->nodes, node, now_us);
 	return !silent && !node->record.removed && !is_leaving(node);
 }
 

@@ -1,4 +1,4 @@
-/* node.join, node.renew, node.report, node.consent: what nodes ask for, through the door between nodes. */
+/* node.join, node.renew, node.report: what nodes ask for, through the door between nodes. */
 #include <string.h>
 
 #include "agent/join_token.h"
@@ -163,26 +163,13 @@ enum err call_node_renew(struct manager_core *core, struct call *call, json_t **
 	return rc;
 }
 
-/* ---------------------------------------------------------------- reports and questions */
+/* ---------------------------------------------------------------- reports */
 
 enum err call_node_report(struct manager_core *core, struct call *call, json_t **ret,
 			  struct err_ctx *err)
 {
 	enum err rc = call_node_need(core, err);
 	return rc ? rc : node_report_take(core, call, ret, err);
-}
-
-/* A manager that leads, or is about to, never agrees: who asks has to report to it. One that follows may agree; when it
- * begins to lead it waits for what was granted before. */
-enum err call_node_consent(struct manager_core *core, struct call *call, json_t **ret,
-			   struct err_ctx *err)
-{
-	(void)call;
-	(void)err;
-	bool leads = core->role.leading || role_may_act(core);
-	*ret = json_pack("{s:b, s:s}", "agrees", (int)!leads, "why",
-			 leads ? "this manager leads" : "this manager doesn't lead");
-	return ERR_OK;
 }
 
 void call_node_tell(struct manager_core *core, enum log_level level, const char *evt,

@@ -39,6 +39,7 @@ struct leader {
 
 	atomic_bool stopping;
 	atomic_uint_fast64_t until_us; /* 0: doesn't lead */
+	atomic_uint_fast64_t term;     /* set before until_us */
 	pthread_mutex_t mutex;	       /* guards what follows */
 	pthread_cond_t woken;
 	bool doubted;
@@ -54,6 +55,9 @@ static uint64_t now_of(const struct leader *leader)
 static void publish(struct leader *leader, const char *trouble)
 {
 	bool leads = leader->rules.leads;
+	if (leads) {
+		atomic_store(&leader->term, leader->rules.term_version);
+	}
 	atomic_store(&leader->until_us, leads ? leader->rules.until_us : 0);
 	(void)pthread_mutex_lock(&leader->mutex);
 	struct leader_view *view = &leader->view;
@@ -62,6 +66,7 @@ static void publish(struct leader *leader, const char *trouble)
 	view->leads = leads;
 	view->term = leader->rules.term_version;
 	view->seen_us = leader->rules.changed_us;
+	view->former_us = leader->rules.former_us;
 	(void)snprintf(view->trouble, sizeof(view->trouble), "%s", trouble);
 	if (leads) {
 		memcpy(view->node, leader->node, sizeof(view->node));
@@ -114,6 +119,11 @@ static bool take_row(void *ctx, struct str key, struct str value, uint64_t versi
 	return true;
 }
 
+static bool out_of_force(const struct leader_view *view)
+{
+	return view->moved[0] || view->filling[0];
+}
+
 /* Both keys as they stood at one moment. */
 static enum err read_keys(struct leader *leader, struct err_ctx *err)
 {
@@ -127,10 +137,15 @@ static enum err read_keys(struct leader *leader, struct err_ctx *err)
 	(void)pthread_mutex_lock(&leader->mutex);
 	memcpy(leader->view.node, reading.node, sizeof(reading.node));
 	memcpy(leader->view.address, reading.address, sizeof(reading.address));
+	bool was_out = out_of_force(&leader->view);
 	bool news = strcmp(leader->view.moved, reading.moved) != 0;
 	memcpy(leader->view.moved, reading.moved, sizeof(reading.moved));
 	memcpy(leader->view.filling, reading.filling, sizeof(reading.filling));
+	bool is_out = out_of_force(&leader->view);
 	(void)pthread_mutex_unlock(&leader->mutex);
+	if (was_out || is_out) {
+		leadership_anew(&leader->rules, now_of(leader));
+	}
 	if (news) {
 		leader->changed(leader->ctx);
 	}
@@ -208,7 +223,7 @@ static void rest(struct leader *leader, uint64_t until_us)
 static bool is_in_force(struct leader *leader)
 {
 	(void)pthread_mutex_lock(&leader->mutex);
-	bool in_force = !leader->view.moved[0] && !leader->view.filling[0];
+	bool in_force = !out_of_force(&leader->view);
 	(void)pthread_mutex_unlock(&leader->mutex);
 	return in_force;
 }
@@ -341,6 +356,17 @@ struct leader *leader_stop(struct leader *leader)
 bool leader_leads(const struct leader *leader, uint64_t now_us)
 {
 	return now_us < atomic_load(&leader->until_us);
+}
+
+uint64_t leader_beat_us(const struct leader *leader)
+{
+	uint64_t until_us = atomic_load(&leader->until_us);
+	return until_us ? until_us - leader->terms.duration_us : 0;
+}
+
+uint64_t leader_term(const struct leader *leader)
+{
+	return atomic_load(&leader->term);
 }
 
 void leader_look(struct leader *leader, struct leader_view *ret)

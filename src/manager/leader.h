@@ -37,6 +37,7 @@ struct leader_options {
 struct leader_view {
 	bool leads;				/* this one */
 	uint64_t term;				/* version of LEADER_TERM_KEY: the fencing token */
+	uint64_t former_us;			/* of the rules: of this one's newest claim */
 	char node[LEADER_NAME_BYTES_MAX];	/* who leads, or led last; "": nobody yet */
 	char address[LEADER_ADDRESS_BYTES_MAX]; /* of it */
 	uint64_t seen_us;		  /* when its newest sign of life was seen; 0: never */
@@ -56,6 +57,12 @@ struct leader *leader_stop(struct leader *leader);
 
 /* Whether this process may act as the leader at this moment: to be asked before each act. Any thread. */
 bool leader_leads(const struct leader *leader, uint64_t now_us);
+
+/* The begin of the newest beat that its right to lead rests upon; 0: it doesn't lead. Any thread. */
+uint64_t leader_beat_us(const struct leader *leader);
+
+/* The version of LEADER_TERM_KEY in whose name it leads, or last did. Any thread. */
+uint64_t leader_term(const struct leader *leader);
 
 /* What is known now. Any thread. */
 void leader_look(struct leader *leader, struct leader_view *ret);

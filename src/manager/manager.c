@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "db/conn.h"
 #include "manager/call.h"
+#include "manager/consent.h"
 #include "manager/node_report.h"
 #include "manager/records.h"
 #include "manager/vitals.h"
@@ -326,13 +327,27 @@ static bool lead_nodes(struct manager *manager)
 	struct nodes *nodes = manager->core.nodes;
 	struct err_ctx err = { 0 };
 	uint64_t now_us = clock_monotonic_us(manager->core.options.clock);
-	enum err rc = nodes ? nodes_lead(nodes, manager->core.options.store, now_us, &err) : ERR_OK;
+	uint64_t former_us = role_former_us(&manager->core, now_us);
+	enum err rc =
+		nodes ? nodes_lead(nodes, manager->core.options.store, former_us, &err) : ERR_OK;
 	if (rc != ERR_OK) {
 		log_event(manager->core.options.log, LOG_WARN, "store.failed",
 			  "the nodes can't be read; nothing is decided until they can",
 			  LOG_TEXT("error", err_text(rc, &err)));
 	}
 	return rc == ERR_OK;
+}
+
+/* Who asks for consent by an older route is refused from here on; nothing is opened before the next turn. */
+static void note_epochs(struct manager *manager)
+{
+	const struct nodes *nodes = manager->core.nodes;
+	LIST_EACH (&manager->core.groups, at) {
+		const struct record *record = &LIST_ENTRY(at, struct group, list)->record;
+		if (nodes) {
+			consent_set_epoch(nodes->consent, str_of(record->group), record->epoch);
+		}
+	}
 }
 
 static uint64_t turn_groups(struct manager *manager)
@@ -387,6 +402,7 @@ static void run(void *ctx)
 			}
 		}
 		next_us = turn_groups(manager);
+		note_epochs(manager);
 	}
 }
 
@@ -509,6 +525,42 @@ enum err manager_call(struct manager *manager, const char *method, json_t *param
 	const struct mail mail = { .kind = MAIL_CALL, .body = call, .row = row };
 	post(manager, &mail);
 	return call_wait(call, manager->core.options.clock, ret, err);
+}
+
+static bool leads_now(void *ctx, uint64_t *ret_now_us)
+{
+	const struct manager *manager = ctx;
+	*ret_now_us = clock_monotonic_us(manager->core.options.clock);
+	return role_may_act(&manager->core);
+}
+
+void manager_on_door_open(struct manager *manager)
+{
+	if (manager->core.nodes) {
+		consent_open(manager->core.nodes->consent,
+			     clock_monotonic_us(manager->core.options.clock));
+	}
+}
+
+/* One that leads never agrees: who asks has to report to it. One that follows may agree; should it lead later, it waits
+ * for what it has agreed to. */
+enum err manager_consent(struct manager *manager, const json_t *params, json_t **ret,
+			 struct err_ctx *err)
+{
+	const char *node = json_string_value(json_object_get(params, "node"));
+	const char *group = json_string_value(json_object_get(params, "group"));
+	json_int_t epoch = json_integer_value(json_object_get(params, "epoch"));
+	if (!manager->core.nodes || !node) {
+		return err_set(err, ERR_REFUSED, "this manager takes no nodes");
+	}
+	enum lease_answer answer =
+		consent_ask(manager->core.nodes->consent, str_of(node), str_of(group),
+			    epoch > 0 ? (uint64_t)epoch : 0, leads_now, manager);
+	bool agrees = answer == LEASE_AGREES;
+	*ret = json_pack("{s:b, s:s}", "agrees", (int)agrees, "why",
+			 agrees ? "this manager doesn't lead"
+				: "this manager leads, or knows of a newer epoch");
+	return ERR_OK;
 }
 
 json_t *manager_events(struct manager *manager, const char *group, uint64_t after_id,

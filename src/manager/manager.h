@@ -93,6 +93,14 @@ struct manager *manager_stop(struct manager *manager);
 MUST_CHECK enum err manager_call(struct manager *manager, const char *method, json_t *params,
 				 uint64_t deadline_us, json_t **ret, struct err_ctx *err);
 
+/* Nodes reach this process from now on. Thread-safe. */
+void manager_on_door_open(struct manager *manager);
+
+/* A node asks the circle whether it may go on: {"node", "group", "epoch"}; ret: {"agrees", "why"}, a new reference.
+ * Never waits for the manager's thread. Thread-safe. Errors: ERR_REFUSED. */
+MUST_CHECK enum err manager_consent(struct manager *manager, const json_t *params, json_t **ret,
+				    struct err_ctx *err);
+
 /* Events with an id greater than after_id, oldest first, at most `limit`: a JSON array (new reference).
  * group: only of that group, NULL: all. Thread-safe. */
 json_t *manager_events(struct manager *manager, const char *group, uint64_t after_id,

@@ -200,18 +200,19 @@ static bool has_news(struct manager_core *core, const struct managed_node *node)
 }
 
 /* What the node has is only told again when it has something else. */
-static json_t *answer_json(struct manager_core *core, const struct managed_node *node)
+static json_t *answer_json(struct manager_core *core, const struct managed_node *node,
+			   uint32_t good_ms)
 {
 	const struct nodes *nodes = core->nodes;
 	const struct group *group = group_of(core, node);
 	char tag[NODE_TAG_BYTES_MAX];
 	json_t *accounts = NULL;
 	nodes_circle_tag(nodes, tag);
-	json_t *json =
-		json_pack("{s:b, s:s, s:i, s:i, s:b, s:s, s:s}", "leads", 1, "manager",
-			  nodes->options.name, "lease_ms", (int)nodes->options.lease_ms, "renew_ms",
-			  (int)nodes->options.renew_ms, "draining", (int)node->record.draining,
-			  "route_from", nodes->incarnation, "circle_tag", tag);
+	json_t *json = json_pack(
+		"{s:b, s:s, s:i, s:i, s:i, s:b, s:s, s:s}", "leads", 1, "manager",
+		nodes->options.name, "lease_ms", (int)good_ms, "round_ms",
+		(int)nodes->options.lease_ms, "renew_ms", (int)nodes->options.renew_ms, "draining",
+		(int)node->record.draining, "route_from", nodes->incarnation, "circle_tag", tag);
 	check(json);
 	if (strcmp(tag, node->circle_have) != 0) {
 		check(json_object_set_new(json, "circle", nodes_circle_json(nodes)) == 0);
@@ -228,6 +229,13 @@ static json_t *answer_json(struct manager_core *core, const struct managed_node 
 	}
 	json_decref(accounts);
 	return json;
+}
+
+/* With a lease. */
+static json_t *renewal_json(struct manager_core *core, struct managed_node *node, uint64_t now_us)
+{
+	uint64_t beat_us = role_beat_us(core, node->reported_us);
+	return answer_json(core, node, nodes_grant_ms(core->nodes, node, beat_us, now_us));
 }
 
 /* How long a report may wait: not long while a group changes, or while the node is on its way to a new route. */
@@ -267,12 +275,11 @@ enum err node_report_take(struct manager_core *core, struct call *call, json_t *
 	node->reported_us = now_us;
 	if (is_goodbye(report)) {
 		/* Its lease is not renewed by it. */
-		*ret = answer_json(core, node);
+		*ret = answer_json(core, node, 0);
 		return ERR_OK;
 	}
 	if (has_news(core, node)) {
-		node->answered_us = now_us;
-		*ret = answer_json(core, node);
+		*ret = renewal_json(core, node, now_us);
 		return ERR_OK;
 	}
 	node->waiting = call;
@@ -298,8 +305,7 @@ uint64_t node_report_turn(struct manager_core *core, uint64_t now_us)
 			call_answer(node->waiting, rc, &err, NULL);
 			node->waiting = NULL;
 		} else if (now_us >= due_us || has_news(core, node)) {
-			node->answered_us = now_us;
-			call_answer(node->waiting, ERR_OK, NULL, answer_json(core, node));
+			call_answer(node->waiting, ERR_OK, NULL, renewal_json(core, node, now_us));
 			node->waiting = NULL;
 		} else {
 			next_us = due_us < next_us ? due_us : next_us;

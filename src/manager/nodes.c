@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "agent/route_json.h"
+#include "manager/consent.h"
 #include "manager/group.h"
 #include "os/random.h"
 #include "store/store.h"
@@ -31,6 +32,7 @@ struct nodes *nodes_new(const struct node_options *options)
 		.renew_us = (uint64_t)options->renew_ms * US_PER_MS,
 		.margin_us = (uint64_t)options->lease_ms * US_PER_MS / MARGIN_SHARE,
 	};
+	nodes->consent = consent_new(&nodes->terms);
 	list_init(&nodes->list);
 	list_init(&nodes->accounts);
 	return nodes;
@@ -68,6 +70,7 @@ struct nodes *nodes_free(struct nodes *nodes)
 {
 	if (nodes) {
 		forget_all(nodes);
+		nodes->consent = consent_free(nodes->consent);
 	}
 	return mem_free(nodes);
 }
@@ -146,7 +149,8 @@ static bool circle_differs(const struct node_record *a, const struct node_record
 	       a->removed != b->removed || ((a->roles ^ b->roles) & NODE_MANAGER);
 }
 
-enum err nodes_lead(struct nodes *nodes, struct store *store, uint64_t now_us, struct err_ctx *err)
+enum err nodes_lead(struct nodes *nodes, struct store *store, uint64_t former_us,
+		    struct err_ctx *err)
 {
 	struct loading loading = { .nodes = nodes, .rc = ERR_OK, .err = err };
 	uint64_t mark = 0;
@@ -160,7 +164,7 @@ enum err nodes_lead(struct nodes *nodes, struct store *store, uint64_t now_us, s
 	enum err rc = store_list(store, STR(NODES_PREFIX), load_row, &loading, err);
 	rc = rc ? rc : loading.rc;
 	if (rc == ERR_OK) {
-		nodes->leading_since_us = now_us;
+		nodes->former_us = former_us;
 		nodes->leads = true;
 	}
 	return rc;
@@ -289,10 +293,34 @@ void nodes_forget(struct nodes *nodes, struct store *store, const struct log *lo
 
 /* ---------------------------------------------------------------- leases and routes */
 
+static uint64_t unknown_until_us(const struct nodes *nodes)
+{
+	return lease_unknown_until(&nodes->terms, nodes->former_us,
+				   consent_answering_us(nodes->consent));
+}
+
+/* Granted by this manager since it leads, or agreed to at any time. */
+static uint64_t known_until_us(const struct nodes *nodes, const struct managed_node *node)
+{
+	uint64_t agreed_us = consent_until_us(nodes->consent, str_of(node->record.name));
+	return node->until_us > agreed_us ? node->until_us : agreed_us;
+}
+
 bool nodes_may_hold(const struct nodes *nodes, const struct managed_node *node, uint64_t now_us)
 {
-	const struct lease_node lease = { .answered_us = node->answered_us };
-	return lease_may_hold(&lease, &nodes->terms, nodes->leading_since_us, now_us);
+	const struct lease_node lease = { .until_us = known_until_us(nodes, node) };
+	return lease_may_hold(&lease, &nodes->terms, unknown_until_us(nodes), now_us);
+}
+
+uint32_t nodes_grant_ms(struct nodes *nodes, struct managed_node *node, uint64_t beat_us,
+			uint64_t now_us)
+{
+	uint64_t good_us = lease_grant(&nodes->terms, node->reported_us, beat_us);
+	uint32_t good_ms = (uint32_t)(good_us / US_PER_MS);
+	uint64_t until_us = node->reported_us + (uint64_t)good_ms * US_PER_MS;
+	node->until_us = until_us > node->until_us ? until_us : node->until_us;
+	node->answered_us = now_us;
+	return good_ms;
 }
 
 bool nodes_may_hold_address(const struct nodes *nodes, const struct managed_node *node,
@@ -340,14 +368,14 @@ void nodes_see_routes(const struct nodes *nodes, const struct group *group,
 			      node->proxy.revision >= group->route.revision;
 		leases[found++] = (struct lease_node){
 			.carries = true,
-			.answered_us = node->answered_us,
+			.until_us = known_until_us(nodes, node),
 			.epoch = node->proxy.epoch,
 			.revision = newest ? group->route_version : 0,
 			.held = node->proxy.held,
 			.transactions_open = node->proxy.transactions_open,
 		};
 	}
-	lease_routes(leases, found, &nodes->terms, nodes->leading_since_us, group->record.epoch,
+	lease_routes(leases, found, &nodes->terms, unknown_until_us(nodes), group->record.epoch,
 		     now_us, ret);
 }
 

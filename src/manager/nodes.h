@@ -13,6 +13,7 @@
 #include "proxy/route.h"
 
 struct call;
+struct consent;
 struct event_log;
 struct group;
 struct manager_core;
@@ -49,7 +50,8 @@ struct managed_node {
 	struct list list;
 	struct node_record record; /* as it is in the store */
 	uint64_t answered_us;	   /* its newest report; 0: none since this manager leads */
-	uint64_t reported_us;
+	uint64_t reported_us;	   /* when it came; the node has sent it before */
+	uint64_t until_us;	   /* what was granted it since this manager leads ends then */
 	struct node_proxy proxy;
 	char route_from[NODE_TAG_BYTES_MAX]; /* the manager whose route it has */
 	char accounts_have[NODE_TAG_BYTES_MAX];
@@ -70,7 +72,9 @@ struct nodes {
 	struct node_options options;
 	struct lease_terms terms;
 	bool leads;
-	uint64_t leading_since_us;
+	uint64_t
+		former_us; /* while it leads: no earlier leader has granted anything by a younger beat */
+	struct consent *consent;
 	char incarnation
 		[NODE_TAG_BYTES_MAX]; /* of this manager's process: marks what it hands out */
 	uint64_t circle_version;
@@ -78,13 +82,18 @@ struct nodes {
 	struct list accounts; /* by group */
 };
 
+/* `consent` lives until nodes_free(). */
 struct nodes *nodes_new(const struct node_options *options);
 struct nodes *nodes_free(struct nodes *nodes); /* nobody may wait any more */
 
-/* From now on this manager leads: the store's nodes are read, and each is taken to have been granted a lease now.
- * Nothing happens when it leads already. Errors: ERR_IO, ERR_PARSE; it is to be tried again then. */
-MUST_CHECK enum err nodes_lead(struct nodes *nodes, struct store *store, uint64_t now_us,
+/* From now on this manager leads: the store's nodes are read, and each is taken to have been granted a lease by the former
+ * leader's newest beat. Nothing happens when it leads already. Errors: ERR_IO, ERR_PARSE; it is to be tried again then. */
+MUST_CHECK enum err nodes_lead(struct nodes *nodes, struct store *store, uint64_t former_us,
 			       struct err_ctx *err);
+
+/* Grants the node what the report that it sent last is good for, in whole milliseconds. beat_us: lease_grant(). */
+uint32_t nodes_grant_ms(struct nodes *nodes, struct managed_node *node, uint64_t beat_us,
+			uint64_t now_us);
 
 /* It leads no longer; nobody may wait any more. */
 void nodes_follow(struct nodes *nodes);

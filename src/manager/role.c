@@ -141,6 +141,7 @@ static void take_over(struct manager_core *core)
 		return;
 	}
 	role->leading = true;
+	role->term = view.term;
 	tell_lead(core, &view);
 }
 
@@ -260,8 +261,10 @@ bool role_turn(struct manager_core *core)
 		return role->leading;
 	}
 	bool leads = leader_leads(role->leader, now_of(core));
-	if (role->leading && !leads) {
+	/* Another term: somebody may have led in between, and the commits of this one are refused. */
+	if (role->leading && (!leads || leader_term(role->leader) != role->term)) {
 		step_down(core);
+		return false;
 	}
 	if (!role->leading && leads) {
 		take_over(core);
@@ -277,6 +280,24 @@ void role_place(const struct manager_core *core, struct store_place *ret)
 	(void)pthread_mutex_lock(core->role.mutex);
 	*ret = core->options.place;
 	(void)pthread_mutex_unlock(core->role.mutex);
+}
+
+uint64_t role_beat_us(const struct manager_core *core, uint64_t now_us)
+{
+	const struct role *role = &core->role;
+	(void)pthread_mutex_lock(role->mutex);
+	uint64_t beat_us = role->leader ? leader_beat_us(role->leader) : now_us;
+	(void)pthread_mutex_unlock(role->mutex);
+	return beat_us;
+}
+
+uint64_t role_former_us(const struct manager_core *core, uint64_t now_us)
+{
+	struct leader_view view = { .former_us = now_us };
+	if (core->role.leader) {
+		leader_look(core->role.leader, &view);
+	}
+	return view.former_us;
 }
 
 bool role_may_act(const struct manager_core *core)

@@ -34,6 +34,7 @@ struct role {
 	bool left_checked; /* whether others have ended their move was looked after */
 	atomic_bool stale; /* the store has changed since it was read. Set from any thread */
 	bool leading;
+	uint64_t term;			  /* while it leads on a shared store */
 	uint64_t read_us;		  /* when the record was read last; 0: never */
 	uint64_t read_wall_us;		  /* the same moment, for people */
 	uint64_t retry_us;		  /* after a failure: not before */
@@ -56,6 +57,13 @@ void role_place(const struct manager_core *core, struct store_place *ret);
 
 /* The record has left the store: the next turns end the move, and go on with the new one. Takes move->store. */
 void role_leave(struct manager_core *core, struct move *move);
+
+/* The begin of the newest beat that this leader's right rests upon; where nobody else can lead: now_us. 0: it doesn't lead.
+ * Any thread. */
+uint64_t role_beat_us(const struct manager_core *core, uint64_t now_us);
+
+/* When the newest beat of an earlier leader was seen, for one that leads now; where nobody else can lead: now_us. */
+uint64_t role_former_us(const struct manager_core *core, uint64_t now_us);
 
 /* Whether a step may be begun at this moment. Any thread. */
 bool role_may_act(const struct manager_core *core);

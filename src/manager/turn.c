@@ -71,7 +71,7 @@ static void see_local(const struct group *group, const struct turn_context *cont
 		status.epoch == group->route.epoch && status.revision >= group->route.revision;
 	*ret = (struct lease_node){
 		.carries = true,
-		.answered_us = context->now_us,
+		.until_us = UINT64_MAX,
 		.epoch = status.epoch,
 		.revision = newest ? group->route_version : 0,
 		.held = status.held,

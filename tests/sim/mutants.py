@@ -264,18 +264,39 @@ MUTANTS = {
     # Leases and leadership.
     "lease: a node's lease is over when its duration is": (
         "src/decide/lease.c",
-        "granted_us + terms->duration_us + terms->margin_us;",
-        "granted_us + terms->duration_us / 2;",
+        "return now_us < until_us || now_us - until_us < terms->margin_us;",
+        "return now_us + terms->duration_us / 2 < until_us;",
+    ),
+    "lease: a leader grants more than its newest beat leaves": (
+        "src/decide/lease.c",
+        "uint64_t end_us = beat_us + terms->duration_us;",
+        "uint64_t end_us = received_us + (beat_us ? terms->duration_us : 0);",
     ),
     "lease: what an earlier leader granted is forgotten": (
         "src/decide/lease.c",
-        "node->answered_us > leading_since_us ? node->answered_us : leading_since_us;",
-        "node->answered_us;",
+        "(former_us > answering_us ? former_us : answering_us) + terms->duration_us;",
+        "(former_us ? answering_us : 0) + terms->duration_us;",
+    ),
+    "lease: what the circle agreed to before this process began is forgotten": (
+        "src/decide/lease.c",
+        "(former_us > answering_us ? former_us : answering_us) + terms->duration_us;",
+        "former_us + terms->duration_us;",
+    ),
+    "lease: what this manager agreed to is forgotten": (
+        "src/decide/lease.c",
+        "uint64_t until_us = now_us + terms->duration_us;",
+        "uint64_t until_us = now_us ? terms->duration_us : 0;",
+    ),
+    "lease: what was agreed to ends with the leadership": (
+        "tests/sim/sim_manager.c",
+        "\tmemset(one->nodes, 0, sizeof(one->nodes));\n\tfor",
+        "\tmemset(one->nodes, 0, sizeof(one->nodes));\n"
+        "\tone->agreed = (struct lease_memory){ 0 };\n\tfor",
     ),
     "lease: counted from the answer": (
         "src/decide/lease.c",
-        "uint64_t until_us = begun_us + terms->duration_us;",
-        "uint64_t until_us = begun_us + 2 * terms->duration_us;",
+        "uint64_t until_us = begun_us + good_us;",
+        "uint64_t until_us = begun_us + 2 * good_us;",
     ),
     "lease: it never ends": (
         "src/decide/lease.c",
@@ -306,6 +327,11 @@ MUTANTS = {
         "src/decide/leadership.c",
         "return leadership->leads && now_us < leadership->until_us;",
         "return leadership->leads && now_us > 0;",
+    ),
+    "leadership: the former leader's beats are not looked at": (
+        "src/decide/leadership.c",
+        "uint64_t former_us = first ? now_us : leadership->changed_us;",
+        "uint64_t former_us = first && now_us == 0 ? now_us : 0;",
     ),
     "leadership: a follower claims at once": (
         "src/decide/leadership.c",

@@ -27,6 +27,7 @@ void sim_lead_begin(struct sim_world *world, uint32_t manager)
 	/* Alone with its own store: it leads as long as it lives. */
 	one->leadership.leads = true;
 	one->leadership.since_us = sim_world_clock(world, host_of(manager));
+	one->leadership.former_us = one->leadership.since_us;
 	one->leadership.until_us = UINT64_MAX;
 	struct record record;
 	record_init(&record);

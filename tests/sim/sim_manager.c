@@ -103,6 +103,8 @@ void sim_manager_start(struct sim_world *world, uint32_t manager)
 	one->tense_until_us = 0;
 	one->interval_us = (uint32_t)world->setup.probe_interval_us;
 	memset(one->nodes, 0, sizeof(one->nodes));
+	one->agreed = (struct lease_memory){ 0 };
+	one->answering_us = clock_of(world, manager);
 	one->route = (struct sim_route){ .primary = SERVER_NONE };
 	one->route_version = 0;
 	one->route_count = 0;
@@ -183,7 +185,20 @@ void sim_manager_leave_group(struct sim_world *world, uint32_t manager)
 static void see_routes(struct sim_world *world, uint32_t manager)
 {
 	struct sim_manager *one = &world->managers[manager];
-	lease_routes(one->nodes, world->setup.nodes, &world->setup.lease, one->leadership.since_us,
+	struct lease_node nodes[SIM_NODES_MAX];
+	uint64_t unknown_until_us = lease_unknown_until(
+		&world->setup.lease, one->leadership.former_us, one->answering_us);
+	for (uint32_t i = 0; i < world->setup.nodes; i++) {
+		uint64_t agreed_us =
+			lease_remembered(&one->agreed, str_of(sim_story_host(SIM_HOST_NODE + i)));
+		nodes[i] = one->nodes[i];
+		nodes[i].until_us = agreed_us > nodes[i].until_us ? agreed_us : nodes[i].until_us;
+		if (!lease_may_hold(&nodes[i], &world->setup.lease, unknown_until_us,
+				    clock_of(world, manager))) {
+			sim_node_check_closed(world, i, manager);
+		}
+	}
+	lease_routes(nodes, world->setup.nodes, &world->setup.lease, unknown_until_us,
 		     one->record.epoch, clock_of(world, manager), &one->seen.routes);
 	if (one->seen.routes.revision != UINT64_MAX) {
 		one->seen.routes.revision >>= 16;

@@ -32,6 +32,14 @@ static bool carries(const struct sim_world *world, uint32_t node)
 	return lease_holds(&world->nodes[node].lease, clock_of(world, node));
 }
 
+void sim_node_check_closed(struct sim_world *world, uint32_t node, uint32_t manager)
+{
+	if (world->processes[host_of(node)].up && carries(world, node)) {
+		sim_story_fail(world, "manager%u takes the lease of node%u for over, which holds",
+			       manager, node);
+	}
+}
+
 static void report_soon(struct sim_world *world, uint32_t node, uint64_t delay_us)
 {
 	sim_world_later(world, delay_us, host_of(node), EV_REPORT, node,
@@ -298,10 +306,15 @@ void sim_node_report_arrive(struct sim_world *world, uint32_t manager, uint32_t 
 	const struct sim_node *from = &world->nodes[node];
 	bool leads = sim_manager_leads(world, manager);
 	uint32_t host = SIM_HOST_MANAGER + manager;
+	uint64_t good_us = 0;
 	if (leads && from->report == number) {
+		uint64_t received_us = sim_world_clock(world, host);
+		bool alone = world->setup.managers == 1;
+		good_us = lease_grant(&world->setup.lease, received_us,
+				      alone ? received_us : one->leadership.begun_us);
 		one->nodes[node] = (struct lease_node){
 			.carries = true,
-			.answered_us = sim_world_clock(world, host),
+			.until_us = received_us + good_us,
 			.epoch = from->route.epoch,
 			.revision = from->route.revision,
 			.held = !from->route.open,
@@ -312,18 +325,19 @@ void sim_node_report_arrive(struct sim_world *world, uint32_t manager, uint32_t 
 	} else {
 		leads = false;
 	}
-	(void)sim_net_send(world, host, host_of(node), EV_REPORT_ANSWER, manager, number, leads);
+	(void)sim_net_send(world, host, host_of(node), EV_REPORT_ANSWER, manager, number,
+			   leads ? (uint32_t)good_us : 0);
 }
 
 void sim_node_report_answer(struct sim_world *world, uint32_t node, uint32_t manager,
-			    uint32_t number, bool by_leader)
+			    uint32_t number, uint64_t good_us)
 {
 	struct sim_node *one = &world->nodes[node];
-	if (one->report != number || !by_leader) {
+	if (one->report != number || good_us == 0) {
 		return;
 	}
 	bool held = carries(world, node);
-	lease_renewed(&one->lease, &world->setup.lease, one->report_us);
+	lease_renewed(&one->lease, good_us, one->report_us);
 	one->report_answered = true;
 	if (!held && carries(world, node)) {
 		sim_story_tell(world, host_of(node), "has a lease again");
@@ -381,6 +395,7 @@ void sim_node_report_late(struct sim_world *world, uint32_t node, uint32_t numbe
 void sim_node_ask(struct sim_world *world, uint32_t host, uint32_t node, uint32_t round)
 {
 	const struct sim_route *asked = &world->nodes[node].route;
+	struct sim_manager *manager = NULL;
 	bool leads = false;
 	uint64_t epoch = 0;
 	uint64_t revision = 0;
@@ -388,13 +403,17 @@ void sim_node_ask(struct sim_world *world, uint32_t host, uint32_t node, uint32_
 		epoch = world->nodes[host - SIM_HOST_NODE].route.epoch;
 		revision = world->nodes[host - SIM_HOST_NODE].route.revision;
 	} else {
-		const struct sim_manager *manager = &world->managers[host - SIM_HOST_MANAGER];
+		manager = &world->managers[host - SIM_HOST_MANAGER];
 		leads = leadership_leads(&manager->leadership, sim_world_clock(world, host));
 		epoch = manager->route.epoch;
 		revision = manager->route.revision;
 	}
 	enum lease_answer answer =
 		lease_consent(leads, epoch, revision, asked->epoch, asked->revision);
+	if (manager && answer == LEASE_AGREES) {
+		lease_remember(&manager->agreed, &world->setup.lease,
+			       str_of(sim_story_host(host_of(node))), sim_world_clock(world, host));
+	}
 	(void)sim_net_send(world, host, host_of(node), EV_CONSENT, node, round,
 			   host | (uint32_t)answer << 8);
 }
@@ -416,7 +435,7 @@ void sim_node_consent(struct sim_world *world, uint32_t node, uint32_t round, ui
 	}
 	if (lease_round_agrees(answers, count)) {
 		one->round++;
-		lease_renewed(&one->lease, &world->setup.lease, one->round_us);
+		lease_renewed(&one->lease, world->setup.lease.duration_us, one->round_us);
 		sim_world_later(world,
 				sim_world_until(world, host_of(node), one->lease.until_us) + SIM_MS,
 				host_of(node), EV_LEASE_END, node, ++one->lease_timer, 0);

@@ -9,6 +9,9 @@ void sim_node_start(struct sim_world *world, uint32_t node);
 /* The process ends, and with it the connections of its clients. */
 void sim_node_kill(struct sim_world *world, uint32_t node);
 
+/* A manager that leads takes the node's lease for over, now: it has to be. */
+void sim_node_check_closed(struct sim_world *world, uint32_t node, uint32_t manager);
+
 /* Events. */
 void sim_node_client(struct sim_world *world, uint32_t node);
 void sim_node_op_answer(struct sim_world *world, uint32_t op, enum sim_op_state state);
@@ -17,7 +20,7 @@ void sim_node_report_due(struct sim_world *world, uint32_t node, uint32_t timer)
 void sim_node_report_arrive(struct sim_world *world, uint32_t manager, uint32_t node,
 			    uint32_t number);
 void sim_node_report_answer(struct sim_world *world, uint32_t node, uint32_t manager,
-			    uint32_t number, bool by_leader);
+			    uint32_t number, uint64_t good_us);
 void sim_node_report_late(struct sim_world *world, uint32_t node, uint32_t number);
 void sim_node_route(struct sim_world *world, uint32_t node, uint32_t manager);
 void sim_node_ask(struct sim_world *world, uint32_t host, uint32_t node, uint32_t round);

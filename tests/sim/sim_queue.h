@@ -43,7 +43,7 @@ enum sim_event_kind {
 	EV_STORE_LATE,	  /* at a manager. a: request */
 	EV_REPORT,	  /* at a node: time for a report; b: number of the timer */
 	EV_REPORT_ARRIVE, /* at a manager. a: node; b: number of the report */
-	EV_REPORT_ANSWER, /* at a node. a: manager; b: number of the report; c: answers by its leader */
+	EV_REPORT_ANSWER, /* at a node. a: manager; b: number of the report; c: good for so long in us; 0: it does not lead */
 	EV_REPORT_LATE, /* at a node. b: number of the report */
 	EV_ROUTE,	/* at a node. a: manager: a new route */
 	EV_ASK,	    /* at one of the circle. a: node that asks; b: number of the round; c: asked */

@@ -111,7 +111,7 @@ ON(on_store_answer, sim_store_answer(world, e->a, e->b))
 ON(on_store_late, sim_store_late(world, e->a, e->b))
 ON(on_report, sim_node_report_due(world, me, e->b))
 ON(on_report_arrive, sim_node_report_arrive(world, me, e->a, e->b))
-ON(on_report_answer, sim_node_report_answer(world, me, e->a, e->b, e->c != 0))
+ON(on_report_answer, sim_node_report_answer(world, me, e->a, e->b, e->c))
 ON(on_report_late, sim_node_report_late(world, me, e->b))
 ON(on_route, sim_node_route(world, me, e->a))
 ON(on_ask, sim_node_ask(world, e->host, e->a, e->b))
@@ -249,6 +249,10 @@ static void choose_setup(struct sim_world *world)
 		.late_per_mille = 0,
 	};
 	setup->end_us = setup->calm_us + 30000 * ms;
+	/* As long as a node's lease, or shorter, as the defaults are. */
+	if (sim_random_chance(random, 500)) {
+		setup->leadership.duration_us = 900 * ms;
+	}
 }
 
 static void form_group(struct sim_world *world)

@@ -204,6 +204,8 @@ struct sim_manager {
 	uint32_t lead_number;
 	bool asking_store;
 	struct lease_node nodes[SIM_NODES_MAX];
+	struct lease_memory agreed; /* to nodes that asked whether they may go on */
+	uint64_t answering_us;	    /* since when it can be asked */
 };
 
 /* ---------------------------------------------------------------- store */

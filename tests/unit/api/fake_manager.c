@@ -117,3 +117,17 @@ void manager_on_proxy_trouble(void *door, const char *host, uint16_t port)
 	(void)host;
 	(void)port;
 }
+
+void manager_on_door_open(struct manager *manager)
+{
+	(void)manager;
+}
+
+enum err manager_consent(struct manager *manager, const json_t *params, json_t **ret,
+			 struct err_ctx *err)
+{
+	(void)manager;
+	(void)params;
+	(void)ret;
+	return err_set(err, ERR_REFUSED, "the fake takes no nodes");
+}

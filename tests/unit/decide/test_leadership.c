@@ -129,6 +129,42 @@ static void test_a_leader_that_reads_another_ones_claim_ends(void **state)
 	assert_false(leadership_leads(&one, 41));
 }
 
+static void test_a_leader_knows_the_newest_beat_before_its_own(void **state)
+{
+	(void)state;
+	struct leadership one = { 0 };
+	/* Nobody has ever led here; what was granted under another store is not known. */
+	leadership_saw(&one, 0, 0, false, 10);
+	leadership_wrote(&one, &terms, 1, 1, 20, 30);
+	assert_int_equal(one.former_us, 30);
+	/* Its own renewals don't count; a claim of its own that follows does. */
+	leadership_wrote(&one, &terms, 1, 2, 320, 340);
+	assert_int_equal(one.former_us, 30);
+	leadership_stepped_down(&one);
+	leadership_wrote(&one, &terms, 2, 3, 1400, 1410);
+	assert_int_equal(one.former_us, 340);
+	/* Another one's: when its newest beat was seen. */
+	leadership_lost(&one);
+	leadership_saw(&one, 3, 4, false, 2000);
+	leadership_saw(&one, 3, 5, false, 2300);
+	leadership_saw(&one, 3, 5, false, 3300);
+	leadership_wrote(&one, &terms, 4, 6, 3400, 3450);
+	assert_int_equal(one.former_us, 2300);
+}
+
+static void test_a_store_that_comes_into_force_begins_anew(void **state)
+{
+	(void)state;
+	struct leadership one = { 0 };
+	leadership_saw(&one, 3, 5, false, 100);
+	leadership_saw(&one, 3, 5, false, 900);
+	leadership_anew(&one, 900);
+	assert_int_equal(act_at(&one, 1999), LEADERSHIP_WAIT);
+	assert_int_equal(act_at(&one, 2000), LEADERSHIP_CLAIM);
+	leadership_wrote(&one, &terms, 4, 6, 2000, 2010);
+	assert_int_equal(one.former_us, 900);
+}
+
 /* ---------------------------------------------------------------- many managers, any order of events */
 
 enum { MANAGERS = 3, STEPS = 4000, RUNS = 200 };
@@ -273,6 +309,8 @@ int main(void)
 		cmocka_unit_test(test_a_renewal_in_doubt_is_read_and_not_counted),
 		cmocka_unit_test(test_a_claim_in_doubt_is_recognised),
 		cmocka_unit_test(test_a_leader_that_reads_another_ones_claim_ends),
+		cmocka_unit_test(test_a_leader_knows_the_newest_beat_before_its_own),
+		cmocka_unit_test(test_a_store_that_comes_into_force_begins_anew),
 		cmocka_unit_test(test_never_two_lead),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
