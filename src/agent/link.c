@@ -37,20 +37,36 @@ static void wait_a_while(struct link *link, uint64_t wait_us, const bool *what)
 
 /* ---------------------------------------------------------------- the lease */
 
-static void renew_lease(struct link *link, uint64_t good_us, uint64_t begun_us, bool leader)
+static bool holds_lease(struct link *link)
 {
 	(void)pthread_mutex_lock(&link->mutex);
-	lease_renewed(&link->holder, good_us, begun_us);
+	bool holds = lease_holds(&link->holder, now_us(link));
+	(void)pthread_mutex_unlock(&link->mutex);
+	return holds;
+}
+
+/* By a leader's answer, which says for how long, or by the consent of everybody. */
+static bool renew_lease(struct link *link, uint64_t good_us, uint64_t begun_us, bool leader)
+{
+	(void)pthread_mutex_lock(&link->mutex);
+	bool renewed = leader || lease_go_on(&link->holder, &link->terms, begun_us, now_us(link));
+	if (leader) {
+		lease_renewed(&link->holder, good_us, begun_us);
+	}
 	link->leader_answers = leader;
-	link->consent = !leader;
+	link->consent = !leader && renewed;
 	uint64_t until_us = link->holder.until_us;
 	(void)pthread_mutex_unlock(&link->mutex);
+	if (!renewed) {
+		return false;
+	}
 	if (link->options.proxy) {
 		proxy_set_lease(link->options.proxy, until_us);
 	}
 	if (link->options.duty) {
 		duty_renew(link->options.duty, until_us);
 	}
+	return true;
 }
 
 static void note_no_leader(struct link *link)
@@ -82,7 +98,7 @@ static enum err report_to(struct link *link, const struct caller_address *to, st
 	rc = rc ? rc : link_message_take(link, answer, &good_us, err);
 	json_decref(answer);
 	if (rc == ERR_OK) {
-		renew_lease(link, good_us, begun_us, true);
+		(void)renew_lease(link, good_us, begun_us, true);
 	}
 	return rc;
 }
@@ -251,10 +267,8 @@ static void go_without_leader(struct link *link, struct err_ctx *err)
 {
 	uint64_t begun_us = now_us(link);
 	note_no_leader(link);
-	bool consent = link_round_ask(link);
-	if (consent) {
-		renew_lease(link, link->terms.duration_us, begun_us, false);
-	}
+	bool consent =
+		holds_lease(link) && link_round_ask(link) && renew_lease(link, 0, begun_us, false);
 	tell(link, consent ? LINK_AGREED : LINK_ALONE, err);
 	(void)pthread_mutex_lock(&link->mutex);
 	wait_a_while(link, consent ? link->terms.renew_us : (uint64_t)RETRY_WAIT_MS * US_PER_MS,

@@ -129,6 +129,16 @@ bool lease_holds(const struct lease_holder *holder, uint64_t now_us)
 	return now_us < holder->until_us;
 }
 
+bool lease_go_on(struct lease_holder *holder, const struct lease_terms *terms, uint64_t begun_us,
+		 uint64_t now_us)
+{
+	if (!lease_holds(holder, now_us)) {
+		return false;
+	}
+	lease_renewed(holder, terms->duration_us, begun_us);
+	return true;
+}
+
 bool lease_round_agrees(const enum lease_answer *answers, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++) {

@@ -5,9 +5,9 @@
  * too). So the node's time ends first, and by the margin still does when clocks run at different speeds.
  *
  * A node that can't reach a leading manager asks all the others (the circle: every manager and every node that it was
- * last told of). Only when every one of them agrees it goes on (traffic goes on while nobody can decide). A leading
- * manager never agrees: so nobody can go on behind the back of one who decides. A manager leads only
- * when it has been in the circle of all nodes.
+ * last told of). Only when every one of them agrees it goes on (traffic goes on while nobody can decide), and only with a
+ * lease that isn't over yet. A leading manager never agrees: so nobody can go on behind the back of one who decides. A
+ * manager leads only when it has been in the circle of all nodes.
  *
  * So a new leader knows how long a node that it hears nothing of may go on, without asking anybody:
  * - what an earlier leader granted ends with the duration after that leader's newest beat in the store, for no leader grants
@@ -95,9 +95,13 @@ struct lease_holder {
 	uint64_t until_us; /* may do what it was told before this time; 0: never could */
 };
 
-/* A report, or a round of questions that all agreed to, was begun at begun_us and has succeeded. good_us: what was
- * granted, or the whole duration after a round. */
+/* A report was begun at begun_us and has succeeded. good_us: what was granted. */
 void lease_renewed(struct lease_holder *holder, uint64_t good_us, uint64_t begun_us);
+
+/* A round of questions, begun at begun_us, has ended at now_us, and all agreed: the lease goes on. One that was over by then
+ * does not begin again: a leader may have waited for its end, have decided, and be gone. Returns whether it goes on. */
+bool lease_go_on(struct lease_holder *holder, const struct lease_terms *terms, uint64_t begun_us,
+		 uint64_t now_us);
 
 /* Whether the node may still do what it was told. */
 bool lease_holds(const struct lease_holder *holder, uint64_t now_us);

@@ -308,6 +308,11 @@ MUTANTS = {
         "if (answers[i] != LEASE_AGREES && answers[i] != LEASE_GONE) {",
         "if (answers[i] == LEASE_REFUSES) {",
     ),
+    "lease: a round gives a lease back that was over": (
+        "src/decide/lease.c",
+        "if (!lease_holds(holder, now_us)) {",
+        "if (now_us == 0) {",
+    ),
     "lease: a leader agrees too": (
         "src/decide/lease.c",
         "return leads || newer ? LEASE_REFUSES : LEASE_AGREES;",

@@ -433,9 +433,9 @@ void sim_node_consent(struct sim_world *world, uint32_t node, uint32_t round, ui
 			answers[count++] = one->answers[host - SIM_HOST_MANAGER];
 		}
 	}
-	if (lease_round_agrees(answers, count)) {
+	if (lease_round_agrees(answers, count) &&
+	    lease_go_on(&one->lease, &world->setup.lease, one->round_us, clock_of(world, node))) {
 		one->round++;
-		lease_renewed(&one->lease, world->setup.lease.duration_us, one->round_us);
 		sim_world_later(world,
 				sim_world_until(world, host_of(node), one->lease.until_us) + SIM_MS,
 				host_of(node), EV_LEASE_END, node, ++one->lease_timer, 0);

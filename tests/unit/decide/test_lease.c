@@ -192,6 +192,23 @@ static void test_a_round_needs_everyone(void **state)
 	}
 }
 
+/* A leader may have waited for the end of it, have made another primary, and be gone: nobody is left who would refuse. */
+static void test_a_round_gives_no_lease_back(void **state)
+{
+	(void)state;
+	struct lease_holder holder = { 0 };
+	assert_false(lease_go_on(&holder, &terms, 100, 110));
+	assert_false(lease_holds(&holder, 110));
+	lease_renewed(&holder, terms.duration_us, 100);
+	uint64_t end_us = holder.until_us;
+	assert_true(lease_go_on(&holder, &terms, end_us - 50, end_us - 1));
+	assert_int_equal(holder.until_us, end_us - 50 + terms.duration_us);
+	end_us = holder.until_us;
+	/* Begun in time, and answered too late. */
+	assert_false(lease_go_on(&holder, &terms, end_us - 50, end_us));
+	assert_int_equal(holder.until_us, end_us);
+}
+
 static void test_who_agrees(void **state)
 {
 	(void)state;
@@ -214,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_holds_what_the_next_leader_takes_for_over),
 		cmocka_unit_test(test_routes_of_all_nodes),
 		cmocka_unit_test(test_a_round_needs_everyone),
+		cmocka_unit_test(test_a_round_gives_no_lease_back),
 		cmocka_unit_test(test_who_agrees),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
