@@ -5,6 +5,7 @@
 
 #include "decide/health.h"
 #include "sim_fault.h"
+#include "sim_group.h"
 #include "sim_gtid.h"
 #include "sim_manager.h"
 #include "sim_server.h"
@@ -173,9 +174,25 @@ static void check_cooldown(struct sim_world *world, uint32_t manager, const stru
 	ledger->healthy_since = false;
 }
 
+/* Nobody becomes primary by itself who is not meant to. */
+static void check_chosen(struct sim_world *world, const struct record *record)
+{
+	const struct record_server *next = &record->servers[record->primary];
+	const struct record_server *old =
+		record->previous == SERVER_NONE ? next : &record->servers[record->previous];
+	if (next->never_promote || record_in_downtime(record, record->primary)) {
+		sim_story_fail(world, "%s becomes primary, which it is not to be now",
+			       sim_story_host(record->primary));
+	}
+	if (record->stay_in_dc && record->ask == ASK_NONE && strcmp(next->dc, old->dc) != 0) {
+		sim_story_fail(world, "a failover to another data centre that nobody ordered");
+	}
+}
+
 static void check_elected(struct sim_world *world, const struct sim_manager *manager)
 {
 	uint32_t primary = manager->record.primary;
+	check_chosen(world, &manager->record);
 	uint32_t lacking = find_lacking(world, &world->servers[primary], NULL);
 	if (lossless(world) && lacking < SIM_TXNS_MAX) {
 		fail_lost(world, primary, lacking, "when it is elected");
@@ -403,7 +420,8 @@ void sim_check_judge(struct sim_world *world)
 		if (manager->record.paused) {
 			(void)sim_manager_pause(world, leader, false);
 		}
-		if (manager->healthy && world->ledger.acked_in_calm >= 3 &&
+		if (manager->healthy && sim_group_in_place(world) &&
+		    world->ledger.acked_in_calm >= 3 &&
 		    world->now_us - manager->healthy_since_us >= (uint64_t)600 * SIM_MS) {
 			world->stopped = true;
 			world->ledger.writes_at_rest = world->store.writes;

@@ -4,6 +4,7 @@
 #include "sim_node.h"
 #include "sim_server.h"
 #include "sim_story.h"
+#include "sim_stream.h"
 
 enum {
 	FIRST_US = 700 * 1000,
@@ -24,6 +25,7 @@ static const uint32_t weights[FAULT_COUNT_] = {
 	[FAULT_STALL] = 2,	    [FAULT_MANAGER] = 8,      [FAULT_NODE] = 3,
 	[FAULT_STORE] = 4,	    [FAULT_STORE_SLOW] = 2,   [FAULT_STORE_LOSES] = 3,
 	[FAULT_ASK_SWITCHOVER] = 9, [FAULT_ASK_FAILOVER] = 2, [FAULT_ASK_PAUSE] = 2,
+	[FAULT_ASK_DOWNTIME] = 3,
 };
 
 static const char *const names[FAULT_COUNT_] = {
@@ -45,6 +47,7 @@ static const char *const names[FAULT_COUNT_] = {
 	[FAULT_ASK_SWITCHOVER] = "ask for a switchover",
 	[FAULT_ASK_FAILOVER] = "order a failover",
 	[FAULT_ASK_PAUSE] = "pause automatic failover",
+	[FAULT_ASK_DOWNTIME] = "work on",
 };
 
 /* ---------------------------------------------------------------- planning */
@@ -100,6 +103,10 @@ static void plan_one(const struct sim_world *world, struct sim_random *random,
 		fault->a = any_server(world, random);
 		/* How it is started again: at once with all it has, or as a manager advises. */
 		fault->b = sim_random_chance(random, 600);
+		break;
+	case FAULT_ASK_DOWNTIME:
+		fault->a = sim_random_below(random, world->setup.servers);
+		fault->b = sim_random_chance(random, 500);
 		break;
 	case FAULT_PAUSE:
 	case FAULT_ISOLATE:
@@ -196,6 +203,7 @@ static bool touches(const struct sim_world *world, const struct sim_fault *fault
 	case FAULT_ASK_SWITCHOVER:
 	case FAULT_ASK_FAILOVER:
 	case FAULT_ASK_PAUSE:
+	case FAULT_ASK_DOWNTIME:
 	case FAULT_COUNT_:
 		break;
 	}
@@ -282,6 +290,7 @@ static void change_network(struct sim_world *world, const struct sim_fault *faul
 	case FAULT_ASK_SWITCHOVER:
 	case FAULT_ASK_FAILOVER:
 	case FAULT_ASK_PAUSE:
+	case FAULT_ASK_DOWNTIME:
 	case FAULT_COUNT_:
 		break;
 	}
@@ -298,20 +307,34 @@ static void kill_manager(struct sim_world *world, uint32_t host)
 	}
 }
 
+static bool order(struct sim_world *world, uint32_t leader, const struct sim_fault *fault)
+{
+	switch (fault->kind) {
+	case FAULT_ASK_PAUSE:
+		return sim_manager_pause(world, leader, true);
+	case FAULT_ASK_SWITCHOVER:
+		return sim_manager_order(world, leader, ASK_SWITCHOVER, fault->b);
+	case FAULT_ASK_FAILOVER:
+		return sim_manager_order(world, leader, ASK_FAILOVER, fault->b);
+	case FAULT_ASK_DOWNTIME:
+		break;
+	default:
+		return false;
+	}
+	if (!sim_manager_downtime(world, leader, fault->a, fault->for_us)) {
+		return false;
+	}
+	if (fault->b && sim_world_runs(world, fault->a)) {
+		sim_stream_stop(world, fault->a, true, true);
+	}
+	return true;
+}
+
 /* A person asks; when nobody can take it, once more a little later. */
 static void ask(struct sim_world *world, uint32_t at, const struct sim_fault *fault)
 {
 	uint32_t leader = sim_manager_leader(world);
-	bool taken = false;
-	if (leader < SIM_MANAGERS_MAX) {
-		if (fault->kind == FAULT_ASK_PAUSE) {
-			taken = sim_manager_pause(world, leader, true);
-		} else {
-			enum ask what =
-				fault->kind == FAULT_ASK_SWITCHOVER ? ASK_SWITCHOVER : ASK_FAILOVER;
-			taken = sim_manager_order(world, leader, what, fault->b);
-		}
-	}
+	bool taken = leader < SIM_MANAGERS_MAX && order(world, leader, fault);
 	if (!taken && world->now_us < fault->at_us + SAID_NOTHING_US / 4) {
 		sim_world_later(world, ASK_RETRY_US, SIM_NOBODY, EV_FAULT, at, 0, 0);
 	}
@@ -350,6 +373,7 @@ void sim_fault_start(struct sim_world *world, uint32_t at)
 	case FAULT_ASK_SWITCHOVER:
 	case FAULT_ASK_FAILOVER:
 	case FAULT_ASK_PAUSE:
+	case FAULT_ASK_DOWNTIME:
 		ask(world, at, fault);
 		return;
 	case FAULT_CUT:
@@ -414,6 +438,7 @@ void sim_fault_print(const struct sim_fault *fault, FILE *out)
 	case FAULT_STALL:
 	case FAULT_MANAGER:
 	case FAULT_NODE:
+	case FAULT_ASK_DOWNTIME:
 	case FAULT_COUNT_:
 		(void)fprintf(out, " %s", sim_story_host(fault->a));
 		break;

@@ -568,3 +568,18 @@ bool sim_manager_pause(struct sim_world *world, uint32_t manager, bool paused)
 	store_order(world, manager);
 	return true;
 }
+
+bool sim_manager_downtime(struct sim_world *world, uint32_t manager, uint32_t server,
+			  uint64_t for_us)
+{
+	struct sim_manager *one = &world->managers[manager];
+	if (!may_order(world, manager)) {
+		return false;
+	}
+	sim_story_tell(world, host_of(manager), "a person works on %s for %.0f ms",
+		       sim_story_host(server), (double)for_us / SIM_MS);
+	one->record.servers[server].downtime_until_us =
+		(int64_t)(clock_of(world, manager) + for_us);
+	store_order(world, manager);
+	return true;
+}

@@ -35,3 +35,7 @@ bool sim_manager_leads(const struct sim_world *world, uint32_t manager);
 
 /* The manager that leads; SIM_MANAGERS_MAX when there is none. */
 uint32_t sim_manager_leader(const struct sim_world *world);
+
+/* Somebody works on a server for so long; false: nobody can take the order now. */
+bool sim_manager_downtime(struct sim_world *world, uint32_t manager, uint32_t server,
+			  uint64_t for_us);

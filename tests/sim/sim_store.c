@@ -54,6 +54,10 @@ static void shift_times(struct record *record, int64_t by_us)
 	for (uint32_t i = 0; i < record->failover_count; i++) {
 		record->failovers_us[i] += by_us;
 	}
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		int64_t *until_us = &record->servers[i].downtime_until_us;
+		*until_us += *until_us != 0 ? by_us : 0;
+	}
 }
 
 void sim_store_read(const struct sim_world *world, uint32_t manager, struct record *ret)

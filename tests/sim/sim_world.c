@@ -4,6 +4,7 @@
 
 #include "sim_check.h"
 #include "sim_fault.h"
+#include "sim_group.h"
 #include "sim_lead.h"
 #include "sim_manager.h"
 #include "sim_node.h"
@@ -230,6 +231,7 @@ static void choose_setup(struct sim_world *world)
 			     .drain_us = 1000 * ms,
 			     .freeze_us = 800 * ms,
 			     .undo_us = 3000 * ms,
+			     .parent_us = 400 * ms,
 			     .base_us = 500 * ms,
 			     .alone_us = 1600 * ms,
 			     .extra_us = 400 * ms,
@@ -252,26 +254,6 @@ static void choose_setup(struct sim_world *world)
 	/* As long as a node's lease, or shorter, as the defaults are. */
 	if (sim_random_chance(random, 500)) {
 		setup->leadership.duration_us = 900 * ms;
-	}
-}
-
-static void form_group(struct sim_world *world)
-{
-	struct record *record = &world->store.record;
-	record_fini(record);
-	(void)snprintf(record->group, sizeof(record->group), "g");
-	record->policy = world->setup.policy;
-	record->epoch = 1;
-	record->version = 1;
-	record->ask_server = 0;
-	record->server_count = world->setup.servers;
-	for (uint32_t i = 0; i < world->setup.servers; i++) {
-		struct record_server *server = &record->servers[i];
-		(void)snprintf(server->name, sizeof(server->name), "%s", sim_story_host(i));
-		(void)snprintf(server->host, sizeof(server->host), "%s", sim_story_host(i));
-		server->port = 3306;
-		server->weight = sim_random_chance(&world->random, 200) ? 200 : 100;
-		server->never_promote = i > 0 && sim_random_chance(&world->random, 40);
 	}
 }
 
@@ -321,7 +303,7 @@ void sim_world_begin(struct sim_world *world, uint64_t seed, uint32_t left_out)
 	choose_setup(world);
 	choose_clocks(world);
 	sim_store_begin(world);
-	form_group(world);
+	sim_group_form(world);
 	for (uint32_t i = 0; i < world->setup.servers; i++) {
 		sim_server_begin(world, i);
 	}

@@ -284,7 +284,8 @@ enum sim_fault_kind {
 	FAULT_STORE_LOSES,    /* what was asked is done, the answer is lost */
 	FAULT_ASK_SWITCHOVER, /* b: server, or SERVER_NONE */
 	FAULT_ASK_FAILOVER,
-	FAULT_ASK_PAUSE, /* no automatic failover */
+	FAULT_ASK_PAUSE,    /* no automatic failover */
+	FAULT_ASK_DOWNTIME, /* a server; b: its replication is stopped for that */
 	FAULT_COUNT_
 };
 
