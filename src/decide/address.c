@@ -78,6 +78,15 @@ static uint32_t find_place(const struct address_record *record, const struct add
 	return best;
 }
 
+/* An ordered move is over when the address is with the node that it prefers. Whether that ends it. */
+static bool arrive(struct address_record *record, const struct address_node *node)
+{
+	bool there = !record->prefer[0] || strcmp(record->prefer, node->name) == 0;
+	bool ended = record->moving && there;
+	record->moving = record->moving && !there;
+	return ended;
+}
+
 void address_decide(struct address_record *record, const struct address_node *nodes, uint32_t count,
 		    struct address_decision *ret)
 {
@@ -92,8 +101,7 @@ void address_decide(struct address_record *record, const struct address_node *no
 	}
 	if (place == holder) {
 		ret->hold = holder;
-		ret->changed = record->moving && place != NODE_NONE;
-		record->moving = record->moving && place == NODE_NONE;
+		ret->changed = place != NODE_NONE && arrive(record, &nodes[place]);
 		ret->why =
 			holder == NODE_NONE ? "no node is fit to hold it" : "held where it belongs";
 		return;
@@ -115,7 +123,7 @@ void address_decide(struct address_record *record, const struct address_node *no
 		return;
 	}
 	memcpy(record->holder, nodes[place].name, sizeof(record->holder));
-	record->moving = false;
+	(void)arrive(record, &nodes[place]);
 	ret->hold = place;
 	ret->changed = true;
 	ret->why = holder == NODE_NONE ? "nobody held it"

@@ -24,7 +24,7 @@ struct address_record {
 	enum address_place place;
 	bool fail_back;		     /* a better node takes it from one that holds it well */
 	char prefer[NAME_BYTES_MAX]; /* the node that is better than all others; empty: none is */
-	bool moving;		     /* ordered: a better node takes it once, fail_back or not */
+	bool moving; /* ordered: the preferred node takes it once as soon as it can, fail_back or not */
 	bool removing; /* nobody is to hold it any more; forgotten when the holder has let go */
 	char holder[NAME_BYTES_MAX]; /* empty: none */
 };

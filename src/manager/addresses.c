@@ -297,9 +297,9 @@ uint64_t addresses_turn(struct manager_core *core, uint64_t now_us)
 	}
 	LIST_EACH (&addresses->list, at) {
 		struct managed_address *one = LIST_ENTRY(at, struct managed_address, list);
+		addresses_tell_state(core, one, now_us);
 		decide_one(core, one, now_us);
 		wait_ms = one->waits ? TENSE_WAIT_MS : wait_ms;
-		addresses_tell_state(core, one);
 		if (one->record.removing && !one->record.holder[0]) {
 			forget(core, one);
 		}

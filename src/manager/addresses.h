@@ -26,9 +26,10 @@ struct managed_address {
 	struct list list;
 	struct address_record record; /* as it is in the store */
 	char group[NAME_BYTES_MAX];
-	bool hold;	 /* its holder is told to hold it; else to let it go */
-	bool waits;	 /* for the holder to let go */
-	const char *why; /* of the newest decision; never NULL */
+	bool hold;	    /* its holder is told to hold it; else to let it go */
+	uint64_t unheld_us; /* nobody is told to hold it since; 0: somebody is */
+	bool waits;	    /* for the holder to let go */
+	const char *why;    /* of the newest decision; never NULL */
 	struct address_try tries[ADDRESS_TRIES_MAX];
 	char told[NAME_BYTES_MAX + 128]; /* what the newest event said of its state */
 };

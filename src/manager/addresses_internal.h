@@ -33,4 +33,5 @@ void addresses_tell(struct manager_core *core, const struct managed_address *add
 void addresses_tell_move(struct manager_core *core, const struct managed_address *address);
 
 /* An event, when its state is another than the one last told. */
-void addresses_tell_state(struct manager_core *core, struct managed_address *address);
+void addresses_tell_state(struct manager_core *core, struct managed_address *address,
+			  uint64_t now_us);

@@ -6,7 +6,10 @@
 #include "base/check.h"
 #include "manager/addresses_internal.h"
 
-enum { EVENT_BYTES_MAX = 512 };
+enum {
+	EVENT_BYTES_MAX = 512,
+	UNHELD_S = 4, /* longer than a move that waits for a lease */
+};
 
 static const char *text_of(const json_t *json, const char *key)
 {
@@ -104,20 +107,22 @@ static void tell_report(struct manager_core *core, struct managed_address *addre
 		  contested ? "address.contested" : row->evt, &words);
 }
 
-void addresses_tell_state(struct manager_core *core, struct managed_address *address)
+void addresses_tell_state(struct manager_core *core, struct managed_address *address,
+			  uint64_t now_us)
 {
 	const struct managed_node *holder = find_holder(core, address);
 	const struct state_words *row =
 		holder ? find_words(addresses_state(holder, address->record.text)) : NULL;
+	bool resting = address->hold || address->record.removing;
+	address->unheld_us = resting ? 0 : address->unheld_us ? address->unheld_us : now_us;
 	if (row && address->hold) {
 		tell_report(core, address, holder, row);
-	} else if (!address->hold && !address->record.removing) {
+	} else if (!resting && now_us >= address->unheld_us + (uint64_t)UNHELD_S * US_PER_S) {
 		char text[sizeof(address->told)];
 		struct buf words;
 		buf_init_fixed(&words, text, sizeof(text));
 		buf_printf(&words, "is not held: %s", address->why);
-		tell_once(core, address, address->waits ? LOG_INFO : LOG_WARN, "address.unheld",
-			  &words);
+		tell_once(core, address, LOG_WARN, "address.unheld", &words);
 	}
 }
 

@@ -146,6 +146,8 @@ static enum err read_new(struct manager_core *core, const json_t *params,
 			       other->record.text, other->group);
 	}
 	ret->fail_back = json_is_true(json_object_get(params, "fail_back"));
+	/* Whoever can hold it first does, until the preferred node says that it can, too. */
+	ret->moving = prefer[0] != 0;
 	return str_copy(str_of(prefer), ret->prefer, sizeof(ret->prefer));
 }
 

@@ -188,15 +188,18 @@ class Wired(cluster.Cluster):
 
         return wait_until(is_held, timeout, f"{ip} is held by {name}")
 
+    def state_at(self, name, ip=V4):
+        """What a node says of the address."""
+        shown = json.loads(self.manager.done("address", "show", ip, "--json"))
+        return next(one["state"] for one in shown["nodes"] if one["node"] == name)
+
     def has(self, name, ip=V4):
         """Whether the kernel of a host has the address."""
         return self.lab[name].ip("-o", "addr", "show", "to", ip).strip()
 
     def events(self, kind):
-        text = self.manager.done("events", "--json")
-        lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-        found = lines if lines and "event" in lines[0] else json.loads(text)["events"]
-        return [one for one in found if one["event"].startswith(kind)]
+        found = json.loads(self.manager.done("events", "--json"))["events"]
+        return [one for one in found if one["evt"] == kind]
 
     def write(self, ip, port=3306, host="c"):
         """One write through an address, as a client on host c does it; who took it, or the error."""
