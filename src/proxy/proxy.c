@@ -12,10 +12,11 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "os/net.h"
+#include "os/thread.h"
 #include "proxy/routing.h"
 #include "proxy/worker.h"
 
-enum { WORKERS_MAX = 256, KNOWN_ADDRESSES_MAX = 64 };
+enum { WORKERS_MAX = 256, KNOWN_ADDRESSES_MAX = 64, RESOLVE_AGAIN_US = 5 * US_PER_S };
 
 struct known_address {
 	char host[ROUTE_HOST_BYTES_MAX];
@@ -42,6 +43,9 @@ struct proxy {
 	struct target *unresolved; /* waits for the resolver; owned */
 	struct known_address known[KNOWN_ADDRESSES_MAX];
 	size_t known_count;
+	struct backends *backends; /* the newest; owned; NULL: none yet */
+	uint64_t backends_revision;
+	bool backends_nameless; /* some of them have no address yet */
 };
 
 static const struct known_address *find_known(const struct proxy *proxy,
@@ -120,11 +124,45 @@ static void resolve_names(struct proxy *proxy, struct target *target)
 	}
 }
 
+static void post_backends(struct proxy *proxy)
+{
+	for (uint32_t i = 0; i < proxy->worker_count; i++) {
+		worker_post_backends(&proxy->workers[i], backends_ref(proxy->backends));
+	}
+}
+
+/* Asks the name service for all back ends that have no address; the lock is held, but not while it waits. */
+static void resolve_backends(struct proxy *proxy)
+{
+	uint64_t revision = proxy->backends_revision;
+	struct backends *next = backends_copy(proxy->backends);
+	proxy->backends_nameless = false;
+	(void)pthread_mutex_unlock(&proxy->mutex);
+	bool complete = backends_resolve(next, false);
+	(void)pthread_mutex_lock(&proxy->mutex);
+	if (revision != proxy->backends_revision) {
+		(void)backends_unref(next); /* a newer table has come meanwhile */
+		return;
+	}
+	(void)backends_unref(proxy->backends);
+	proxy->backends = next;
+	post_backends(proxy);
+	if (!complete) {
+		const struct timespec until = thread_moment(RESOLVE_AGAIN_US);
+		proxy->backends_nameless = true;
+		(void)pthread_cond_timedwait(&proxy->work, &proxy->mutex, &until);
+	}
+}
+
 static void *run_resolver(void *arg)
 {
 	struct proxy *proxy = arg;
 	(void)pthread_mutex_lock(&proxy->mutex);
 	while (!proxy->stopping) {
+		if (!proxy->unresolved && proxy->backends_nameless) {
+			resolve_backends(proxy);
+			continue;
+		}
 		if (!proxy->unresolved) {
 			(void)pthread_cond_wait(&proxy->work, &proxy->mutex);
 			continue;
@@ -164,6 +202,74 @@ void proxy_publish(struct proxy *proxy, const struct route *route)
 		}
 	}
 	(void)pthread_mutex_unlock(&proxy->mutex);
+}
+
+void proxy_publish_services(struct proxy *proxy, const struct service_table *table)
+{
+	(void)pthread_mutex_lock(&proxy->mutex);
+	struct backends *next = backends_new(table, proxy->backends, ++proxy->backends_revision);
+	proxy->backends_nameless = !backends_resolve(next, true);
+	(void)backends_unref(proxy->backends);
+	proxy->backends = next;
+	post_backends(proxy);
+	if (proxy->backends_nameless) {
+		(void)pthread_cond_signal(&proxy->work);
+	}
+	(void)pthread_mutex_unlock(&proxy->mutex);
+}
+
+bool proxy_services_in_force(struct proxy *proxy)
+{
+	bool everywhere = true;
+	(void)pthread_mutex_lock(&proxy->mutex);
+	for (uint32_t i = 0; i < proxy->worker_count; i++) {
+		everywhere =
+			everywhere && atomic_load(&proxy->workers[i].status.services_revision) ==
+					      proxy->backends_revision;
+	}
+	(void)pthread_mutex_unlock(&proxy->mutex);
+	return everywhere;
+}
+
+const char *proxy_service(const struct proxy *proxy, size_t index)
+{
+	return index < proxy->shared.service_count ? proxy->shared.services[index] : NULL;
+}
+
+static void tell_backends(const struct backends_service *service,
+			  void (*row)(void *ctx, const struct proxy_backend *backend), void *ctx)
+{
+	for (uint32_t i = 0; i < service->count; i++) {
+		const struct backend_slot *slot = service->rows[i].slot;
+		char text[128];
+		struct buf why;
+		buf_init_fixed(&why, text, sizeof(text));
+		backend_why_print(atomic_load(&slot->why), &why);
+		const struct proxy_backend backend = {
+			.service = slot->service,
+			.host = slot->host,
+			.port = slot->port,
+			.state = (enum balance_state)atomic_load(&slot->state),
+			.connections = atomic_load(&slot->connections),
+			.why = buf_text(&why),
+		};
+		row(ctx, &backend);
+	}
+}
+
+void proxy_each_backend(struct proxy *proxy,
+			void (*row)(void *ctx, const struct proxy_backend *backend), void *ctx)
+{
+	(void)pthread_mutex_lock(&proxy->mutex);
+	struct backends *backends = backends_ref(proxy->backends);
+	(void)pthread_mutex_unlock(&proxy->mutex);
+	for (uint32_t i = 0; i < proxy->shared.service_count; i++) {
+		uint32_t at = backends_find(backends, proxy->shared.services[i]);
+		if (at != BALANCE_NONE) {
+			tell_backends(&backends->services[at], row, ctx);
+		}
+	}
+	(void)backends_unref(backends);
 }
 
 void proxy_set_accounts(struct proxy *proxy, struct accounts *accounts)
@@ -230,7 +336,11 @@ static enum err open_listener(struct proxy *proxy, size_t index,
 		if (rc) {
 			return rc;
 		}
-		worker_add_listener(&proxy->workers[i], fd, listener->role);
+		worker_add_listener(&proxy->workers[i], fd, listener);
+	}
+	if (listener->role == PROXY_SERVICE) {
+		memcpy(proxy->shared.services[proxy->shared.service_count++], listener->service,
+		       sizeof(listener->service));
 	}
 	proxy->ports[index] = port;
 	return ERR_OK;
@@ -283,8 +393,7 @@ enum err proxy_start(const struct proxy_options *options, struct proxy **ret, st
 	proxy->shared.workers = proxy->workers;
 	proxy->shared.secrets = secrets_new();
 	atomic_init(&proxy->shared.lease_until_us, UINT64_MAX);
-	check(pthread_mutex_init(&proxy->mutex, NULL) == 0);
-	check(pthread_cond_init(&proxy->work, NULL) == 0);
+	thread_condition_init(&proxy->mutex, &proxy->work);
 	enum err rc = start(proxy, options, err);
 	if (rc) {
 		(void)proxy_stop(proxy);
@@ -316,6 +425,7 @@ struct proxy *proxy_stop(struct proxy *proxy)
 		worker_fini(&proxy->workers[i]);
 	}
 	(void)target_unref(proxy->unresolved);
+	(void)backends_unref(proxy->backends);
 	(void)auth_sha2_rsa_free(proxy->shared.key);
 	(void)secrets_free(proxy->shared.secrets);
 	(void)pthread_cond_destroy(&proxy->work);

@@ -11,19 +11,23 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "proxy/accounts.h"
+#include "proxy/balance.h"
 #include "proxy/route.h"
+#include "proxy/service.h"
 
 struct proxy;
 
 enum proxy_listener_role {
 	PROXY_WRITES, /* sessions are routed to the primary */
 	PROXY_READS,  /* sessions are routed to healthy replicas, by least connections and weight */
+	PROXY_SERVICE, /* any bytes, to the back ends of a service: no SQL, no accounts, no lease */
 };
 
 struct proxy_listener {
 	char host[ROUTE_HOST_BYTES_MAX];
 	uint16_t port; /* 0: any free one; proxy_port() tells */
 	enum proxy_listener_role role;
+	char service[SERVICE_NAME_BYTES_MAX]; /* of PROXY_SERVICE; one listener for each service */
 };
 
 /* What the workers have in force; the lowest of all of them. */
@@ -50,8 +54,12 @@ struct proxy_options {
 	size_t listener_count;
 	uint32_t workers;     /* 0: one per processor */
 	uint32_t hold_ms_max; /* how long a statement waits for a primary before it gets an error */
-	uint32_t sessions_max;	 /* further clients get error 1040 */
-	uint32_t connect_ms_max; /* to a server, including log-in */
+	uint32_t sessions_max;	    /* further clients get error 1040 */
+	uint32_t connect_ms_max;    /* to a server, including log-in; to a back end */
+	uint32_t check_interval_ms; /* between two checks of a back end */
+	uint32_t check_timeout_ms;  /* of one check */
+	uint32_t check_rise;	    /* good results in a row that bring it in again */
+	uint32_t check_fall;	    /* bad ones that take it out */
 	const struct clock *clock;
 	const struct log *log;
 	proxy_changed_cb changed;
@@ -79,6 +87,31 @@ void proxy_set_lease(struct proxy *proxy, uint64_t until_us);
 
 void proxy_get_status(const struct proxy *proxy, struct proxy_status *ret); /* thread-safe */
 uint16_t proxy_port(const struct proxy *proxy, size_t listener_index);
+
+/* Puts a copy of the table of services in force, asynchronously. What stood in the one before and isn't there any more
+ * gets no new connections; what it has goes on. Thread-safe. */
+void proxy_publish_services(struct proxy *proxy, const struct service_table *table);
+
+/* Whether every worker has the newest table in force: no client is sent to what isn't open in it. Thread-safe. */
+bool proxy_services_in_force(struct proxy *proxy);
+
+/* Name of the service number `index` that this proxy listens for; NULL behind the last one. */
+const char *proxy_service(const struct proxy *proxy, size_t index);
+
+/* One back end as this proxy sees it. */
+struct proxy_backend {
+	const char *service;
+	const char *host;
+	uint16_t port;
+	enum balance_state state;
+	uint32_t connections; /* being made, or open */
+	const char *why;      /* it is not up; "" when it is */
+};
+
+/* Calls `row` for each back end of the services that this proxy listens for; the views are valid during the call.
+ * Thread-safe. */
+void proxy_each_backend(struct proxy *proxy,
+			void (*row)(void *ctx, const struct proxy_backend *backend), void *ctx);
 
 /* Closes the listeners, ends all sessions, joins the threads. Takes NULL, returns NULL. */
 struct proxy *proxy_stop(struct proxy *proxy);

@@ -21,7 +21,8 @@ static enum transport_result tcp_read(struct transport *transport, void *bytes, 
 		got = recv(transport->fd, bytes, count, 0);
 	} while (got < 0 && errno == EINTR);
 	if (got < 0) {
-		return is_transient(errno) ? TRANSPORT_BLOCKED : TRANSPORT_CLOSED;
+		transport->broken = !is_transient(errno);
+		return transport->broken ? TRANSPORT_CLOSED : TRANSPORT_BLOCKED;
 	}
 	if (got == 0) {
 		return TRANSPORT_CLOSED;
@@ -38,10 +39,16 @@ static enum transport_result tcp_write(struct transport *transport, const void *
 		put = send(transport->fd, bytes, count, MSG_NOSIGNAL);
 	} while (put < 0 && errno == EINTR);
 	if (put < 0) {
-		return is_transient(errno) ? TRANSPORT_BLOCKED : TRANSPORT_CLOSED;
+		transport->broken = !is_transient(errno);
+		return transport->broken ? TRANSPORT_CLOSED : TRANSPORT_BLOCKED;
 	}
 	*ret_count = (size_t)put;
 	return TRANSPORT_OK;
+}
+
+static void tcp_shut(struct transport *transport)
+{
+	(void)shutdown(transport->fd, SHUT_WR);
 }
 
 static void tcp_close(struct transport *transport, bool reset)
@@ -53,7 +60,7 @@ static void tcp_close(struct transport *transport, bool reset)
 	}
 }
 
-static const struct transport_ops tcp_ops = { tcp_read, tcp_write, tcp_close };
+static const struct transport_ops tcp_ops = { tcp_read, tcp_write, tcp_shut, tcp_close };
 
 void transport_init_tcp(struct transport *transport, int fd)
 {
@@ -107,6 +114,13 @@ enum transport_result transport_write(struct transport *transport, const void *b
 		transport->writable = false;
 	}
 	return rc;
+}
+
+void transport_shut(struct transport *transport)
+{
+	if (transport->fd >= 0) {
+		transport->ops->shut(transport);
+	}
 }
 
 void transport_close(struct transport *transport, bool reset)

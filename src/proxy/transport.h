@@ -22,6 +22,7 @@ struct transport_ops {
 				      size_t *ret_count);
 	enum transport_result (*write)(struct transport *transport, const void *bytes, size_t count,
 				       size_t *ret_count);
+	void (*shut)(struct transport *transport); /* the end of what is written */
 	void (*close)(struct transport *transport, bool reset);
 };
 
@@ -30,6 +31,7 @@ struct transport {
 	int fd; /* -1: closed */
 	bool readable;
 	bool writable;
+	bool broken;  /* TRANSPORT_CLOSED was no end of stream, but a reset or a failure */
 	bool hung_up; /* the poller has seen the peer's end: short reads prove nothing */
 };
 
@@ -46,6 +48,9 @@ enum transport_result transport_read(struct transport *transport, void *bytes, s
 /* Writes what fits. */
 enum transport_result transport_write(struct transport *transport, const void *bytes, size_t count,
 				      size_t *ret_count);
+
+/* Nothing more will be written; reading goes on. Harmless when closed. */
+void transport_shut(struct transport *transport);
 
 /* reset: with RST, so that a peer that doesn't read sees it too. Harmless when closed. */
 void transport_close(struct transport *transport, bool reset);

@@ -51,7 +51,11 @@ static void on_listener(struct watch *watch, uint32_t epoll_events)
 		if (rc) {
 			return;
 		}
-		session_accept(listener->worker, fd, listener->role, address);
+		if (listener->role == PROXY_SERVICE) {
+			relay_accept(listener->worker, fd, listener);
+		} else {
+			session_accept(listener->worker, fd, listener->role, address);
+		}
 	}
 }
 
@@ -71,6 +75,8 @@ enum err worker_init(struct worker *worker, struct worker_shared *shared, uint32
 	list_init(&worker->connecting);
 	list_init(&worker->ready);
 	list_init(&worker->dying);
+	relays_init(&worker->relays);
+	service_checks_init(&worker->checks, index == 0);
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &worker->wake };
 	if (worker->epoll_fd < 0 || worker->wake_fd < 0 ||
 	    epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->wake_fd, &event)) {
@@ -79,13 +85,14 @@ enum err worker_init(struct worker *worker, struct worker_shared *shared, uint32
 	return ERR_OK;
 }
 
-void worker_add_listener(struct worker *worker, int fd, enum proxy_listener_role role)
+void worker_add_listener(struct worker *worker, int fd, const struct proxy_listener *from)
 {
 	check(worker->listener_count < WORKER_LISTENERS_MAX);
 	struct worker_listener *listener = &worker->listeners[worker->listener_count++];
 	*listener = (struct worker_listener){
-		.watch = { on_listener }, .worker = worker, .fd = fd, .role = role
+		.watch = { on_listener }, .worker = worker, .fd = fd, .role = from->role
 	};
+	memcpy(listener->service, from->service, sizeof(listener->service));
 	/* Level-triggered: what one turn leaves is reported again. */
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = &listener->watch };
 	check(epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0);
@@ -164,6 +171,13 @@ static void take_mail(struct worker *worker)
 				session_run(session);
 			}
 		}
+	}
+	struct backends *backends = atomic_exchange(&worker->next_backends, NULL);
+	if (backends) {
+		(void)backends_unref(worker->backends);
+		worker->backends = backends;
+		relays_apply(worker);
+		service_checks_apply(worker);
 	}
 	if (atomic_load(&worker->stop_asked)) {
 		worker->stopping = true;
@@ -294,11 +308,10 @@ static int sleep_ms(const struct worker *worker)
 	if (!list_is_empty(&worker->ready)) {
 		return 0;
 	}
-	if (!list_is_empty(&worker->held) || !list_is_empty(&worker->connecting) ||
-	    worker->preopen_wanted || worker->readers_leave || worker->frozen_since_us) {
-		return WORKER_TIMER_MS;
-	}
-	return WORKER_IDLE_MS;
+	bool timed = !list_is_empty(&worker->held) || !list_is_empty(&worker->connecting) ||
+		     worker->preopen_wanted || worker->readers_leave || worker->frozen_since_us;
+	int most_ms = timed ? WORKER_TIMER_MS : WORKER_IDLE_MS;
+	return service_checks_sleep_ms(worker, relays_sleep_ms(worker, most_ms));
 }
 
 static void free_dying(struct worker *worker)
@@ -320,6 +333,10 @@ static void publish_status(struct worker *worker)
 	    worker->transactions_open) {
 		atomic_store(&status->transactions_open, worker->transactions_open);
 		changed = held && worker->transactions_open == 0;
+	}
+	/* Not before the connections that the old table led to are counted: they are, when they are begun. */
+	if (worker->backends) {
+		atomic_store(&status->services_revision, worker->backends->revision);
 	}
 	atomic_store_explicit(&status->statements_held, worker->held_count, memory_order_relaxed);
 	atomic_store_explicit(&status->sessions, worker->session_count, memory_order_relaxed);
@@ -353,6 +370,8 @@ static void *run(void *arg)
 		}
 		take_mail(worker);
 		run_ready(worker);
+		relays_turn(worker);
+		service_checks_turn(worker);
 		thaw(worker);
 		run_timers(worker);
 		free_dying(worker);
@@ -361,6 +380,8 @@ static void *run(void *arg)
 	LIST_EACH (&worker->sessions, link) {
 		session_close(LIST_ENTRY(link, struct session, link));
 	}
+	relays_close(worker);
+	service_checks_close(worker);
 	free_dying(worker);
 	return NULL;
 }
@@ -378,6 +399,8 @@ void worker_fini(struct worker *worker)
 	(void)target_unref(atomic_exchange(&worker->next_target, NULL));
 	(void)accounts_unref(worker->accounts);
 	(void)accounts_unref(atomic_exchange(&worker->next_accounts, NULL));
+	(void)backends_unref(worker->backends);
+	(void)backends_unref(atomic_exchange(&worker->next_backends, NULL));
 	for (size_t i = 0; i < worker->listener_count; i++) {
 		(void)close(worker->listeners[i].fd);
 	}
@@ -410,6 +433,12 @@ void worker_post_target(struct worker *worker, struct target *target)
 void worker_post_accounts(struct worker *worker, struct accounts *accounts)
 {
 	(void)accounts_unref(atomic_exchange(&worker->next_accounts, accounts));
+	worker_wake(worker);
+}
+
+void worker_post_backends(struct worker *worker, struct backends *backends)
+{
+	(void)backends_unref(atomic_exchange(&worker->next_backends, backends));
 	worker_wake(worker);
 }
 

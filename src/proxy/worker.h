@@ -13,14 +13,17 @@
 
 #include "base/list.h"
 #include "proxy/accounts.h"
+#include "proxy/backends.h"
 #include "proxy/names.h"
 #include "proxy/proxy.h"
+#include "proxy/relay.h"
 #include "proxy/secrets.h"
+#include "proxy/service_check.h"
 #include "proxy/target.h"
 #include "wire/auth_sha2_rsa.h"
 
 enum {
-	WORKER_LISTENERS_MAX = 16,
+	WORKER_LISTENERS_MAX = 2 + SERVICES_MAX,
 	WORKER_SCRATCH_BYTES = 65536,
 	WORKER_EVENTS_PER_TURN = 64,
 	WORKER_ACCEPTS_PER_TURN = 32,
@@ -49,6 +52,9 @@ struct worker_shared {
 	atomic_uint session_count;
 	atomic_uint_fast64_t lease_until_us; /* nothing goes to a primary from then on */
 	struct worker *workers;		     /* [worker_count] */
+	uint32_t service_count;		     /* that it listens for */
+	char services[SERVICES_MAX][SERVICE_NAME_BYTES_MAX];
+	atomic_bool check_asked; /* some back end had trouble */
 };
 
 /* What others see of a worker. */
@@ -60,6 +66,7 @@ struct worker_status {
 	atomic_uint statements_held;
 	atomic_uint sessions;
 	atomic_uint reads[ROUTE_SERVERS_MAX];
+	atomic_uint_fast64_t services_revision;
 };
 
 struct worker;
@@ -69,6 +76,7 @@ struct worker_listener {
 	struct worker *worker;
 	int fd;
 	enum proxy_listener_role role;
+	char service[SERVICE_NAME_BYTES_MAX];
 };
 
 struct worker {
@@ -86,16 +94,20 @@ struct worker {
 	/* Mailbox: owned references, NULL when there is nothing new. */
 	_Atomic(struct target *) next_target;
 	_Atomic(struct accounts *) next_accounts;
+	_Atomic(struct backends *) next_backends;
 	atomic_bool stop_asked;
 
 	struct target *target;	   /* in force; NULL: none yet */
 	struct accounts *accounts; /* in force; NULL: none yet */
-	struct list sessions;	   /* all, by age */
-	struct list logins;	   /* clients that have not logged in, by deadline */
-	struct list held;	   /* sessions with a statement that waits, by its age */
-	struct list connecting;	   /* server connections on their way, by deadline */
-	struct list ready;	   /* sessions that have used their share of a turn */
-	struct list dying;	   /* freed at the end of the turn */
+	struct backends *backends; /* in force; NULL: none yet */
+	struct relays relays;
+	struct service_checks checks;
+	struct list sessions;	/* all, by age */
+	struct list logins;	/* clients that have not logged in, by deadline */
+	struct list held;	/* sessions with a statement that waits, by its age */
+	struct list connecting; /* server connections on their way, by deadline */
+	struct list ready;	/* sessions that have used their share of a turn */
+	struct list dying;	/* freed at the end of the turn */
 	uint64_t session_serial;
 	uint64_t upstream_serial;
 	uint32_t connecting_count;
@@ -119,13 +131,14 @@ struct worker {
 /* Prepares the loop (epoll, eventfd). Errors: ERR_IO. */
 MUST_CHECK enum err worker_init(struct worker *worker, struct worker_shared *shared, uint32_t index,
 				struct err_ctx *err);
-void worker_add_listener(struct worker *worker, int fd, enum proxy_listener_role role);
+void worker_add_listener(struct worker *worker, int fd, const struct proxy_listener *listener);
 MUST_CHECK enum err worker_start(struct worker *worker, struct err_ctx *err);
 void worker_fini(struct worker *worker); /* after its thread has ended, or was never started */
 
-/* Thread-safe; both take the reference. */
+/* Thread-safe; all take the reference. */
 void worker_post_target(struct worker *worker, struct target *target);
 void worker_post_accounts(struct worker *worker, struct accounts *accounts);
+void worker_post_backends(struct worker *worker, struct backends *backends);
 void worker_ask_stop(struct worker *worker); /* thread-safe; then join worker->thread */
 void worker_wake(struct worker *worker);     /* thread-safe */
 

@@ -1,13 +1,17 @@
 /* Runs a proxy alone, told what to do by lines on standard input: for tests, before and without a
  * manager.
  *
- * usage: proxy_driver [--workers N] [--hold-ms N] [--sessions N] [--listen writes|reads]...
+ * usage: proxy_driver [--workers N] [--hold-ms N] [--sessions N] [--connect-ms N] [--check-ms N]
+ *                     [--listen writes|reads|SERVICE]...
  * It prints "port INDEX PORT" for each listener, then answers each line with one line:
  *   facts VERSION PLUGIN CAPABILITIES CHARSET MARIADB   what the greeting says (no blanks in it)
  *   account USER HOST PLUGIN AUTH LOCKED   all but LOCKED in hexadecimal, "-" when empty
  *   accounts                               puts the accounts given so far in force
  *   server INDEX HOST PORT WEIGHT READS    one server of the route to come
  *   route EPOCH REVISION open|drain|hold PRIMARY   publishes; PRIMARY an index, or "none"
+ *   backend SERVICE HOST PORT WEIGHT OPEN CHECK    one back end of the table to come; OPEN is 0 or 1
+ *   services                               publishes the back ends given since the last time
+ *   backends                               prints how they are as JSON
  *   status                                 prints the status as JSON
  *   quit
  */
@@ -27,6 +31,8 @@ struct driver {
 	struct proxy *proxy;
 	struct accounts *accounts;
 	struct route route;
+	struct service_table table;
+	uint32_t printed;
 	atomic_uint troubles;
 	atomic_uint changes;
 };
@@ -152,6 +158,47 @@ static void print_status(struct driver *driver)
 	(void)printf("]}\n");
 }
 
+static void add_backend(struct driver *driver, char **words)
+{
+	struct service_table *table = &driver->table;
+	struct service *service = &table->services[0];
+	struct err_ctx err = { 0 };
+	for (uint32_t i = 0; i < table->service_count; i++) {
+		service += strcmp(service->name, words[1]) != 0 ? 1 : 0;
+	}
+	if (service == &table->services[table->service_count]) {
+		table->service_count++;
+		(void)snprintf(service->name, sizeof(service->name), "%s", words[1]);
+	}
+	struct service_backend *backend = &service->backends[service->backend_count++];
+	*backend = (struct service_backend){ .port = (uint16_t)number(words[3]),
+					     .weight = number(words[4]),
+					     .open = strcmp(words[5], "1") == 0 };
+	(void)snprintf(backend->host, sizeof(backend->host), "%s", words[2]);
+	if (service_check_parse(str_of(words[6]), &backend->check, &err) != ERR_OK) {
+		(void)fprintf(stderr, "%s\n", err.text);
+		exit(2);
+	}
+}
+
+static void print_backend(void *ctx, const struct proxy_backend *backend)
+{
+	struct driver *driver = ctx;
+	(void)printf("%s\"%s %s:%u\": {\"state\": %d, \"connections\": %u, \"why\": \"%s\"}",
+		     driver->printed++ ? ", " : "", backend->service, backend->host,
+		     (unsigned)backend->port, (int)backend->state, backend->connections,
+		     backend->why);
+}
+
+static void print_backends(struct driver *driver)
+{
+	driver->printed = 0;
+	(void)printf("{\"in_force\": %s, \"backends\": {",
+		     proxy_services_in_force(driver->proxy) ? "true" : "false");
+	proxy_each_backend(driver->proxy, print_backend, driver);
+	(void)printf("}}\n");
+}
+
 /* true: go on. */
 static bool obey(struct driver *driver, char **words, size_t count)
 {
@@ -167,6 +214,14 @@ static bool obey(struct driver *driver, char **words, size_t count)
 		set_server(driver, words);
 	} else if (count == 5 && strcmp(words[0], "route") == 0) {
 		publish(driver, words);
+	} else if (count == 7 && strcmp(words[0], "backend") == 0) {
+		add_backend(driver, words);
+	} else if (count == 1 && strcmp(words[0], "services") == 0) {
+		proxy_publish_services(driver->proxy, &driver->table);
+		memset(&driver->table, 0, sizeof(driver->table));
+	} else if (count == 1 && strcmp(words[0], "backends") == 0) {
+		print_backends(driver);
+		return true;
 	} else if (count == 1 && strcmp(words[0], "status") == 0) {
 		print_status(driver);
 		return true;
@@ -209,6 +264,10 @@ int main(int argc, char **argv)
 					 .hold_ms_max = 10000,
 					 .sessions_max = 10000,
 					 .connect_ms_max = 3000,
+					 .check_interval_ms = 200,
+					 .check_timeout_ms = 500,
+					 .check_rise = 2,
+					 .check_fall = 3,
 					 .clock = &clock_system,
 					 .log = &log,
 					 .changed = on_changed,
@@ -221,12 +280,21 @@ int main(int argc, char **argv)
 			options.hold_ms_max = number(argv[i + 1]);
 		} else if (strcmp(argv[i], "--sessions") == 0) {
 			options.sessions_max = number(argv[i + 1]);
+		} else if (strcmp(argv[i], "--connect-ms") == 0) {
+			options.connect_ms_max = number(argv[i + 1]);
+		} else if (strcmp(argv[i], "--check-ms") == 0) {
+			options.check_interval_ms = number(argv[i + 1]);
 		} else if (strcmp(argv[i], "--listen") == 0 &&
 			   options.listener_count < LISTENERS_MAX) {
 			struct proxy_listener *listener = &listeners[options.listener_count++];
 			(void)snprintf(listener->host, sizeof(listener->host), "127.0.0.1");
-			listener->role =
-				strcmp(argv[i + 1], "reads") == 0 ? PROXY_READS : PROXY_WRITES;
+			bool writes = strcmp(argv[i + 1], "writes") == 0;
+			bool reads = strcmp(argv[i + 1], "reads") == 0;
+			listener->role = writes	 ? PROXY_WRITES
+					 : reads ? PROXY_READS
+						 : PROXY_SERVICE;
+			(void)snprintf(listener->service, sizeof(listener->service), "%s",
+				       argv[i + 1]);
 		}
 	}
 	struct err_ctx err = { 0 };
