@@ -245,7 +245,8 @@ static bool is_in_force(const struct link *link)
 		return true;
 	}
 	proxy_get_status(link->options.proxy, &status);
-	return status.epoch == link->have_epoch && status.revision == link->have_revision;
+	return status.epoch == link->have_epoch && status.revision == link->have_revision &&
+	       proxy_services_in_force(link->options.proxy);
 }
 
 /* The next report is to say that the route is in force, and an address held or gone. */
@@ -276,20 +277,22 @@ static void go_without_leader(struct link *link, struct err_ctx *err)
 	(void)pthread_mutex_unlock(&link->mutex);
 }
 
-/* What this host held may be given to another one at once, instead of at the end of the lease. */
+/* What this host held may be given to another one, and what is registered on it leaves the balance, at once instead of
+ * at the end of the lease. */
 static void say_goodbye(struct link *link)
 {
 	json_t *answer = NULL;
-	bool led = link->told == LINK_LED;
-	if (!link->options.duty) {
+	if (link->options.duty) {
+		duty_leave(link->options.duty);
+	}
+	if (link->told != LINK_LED) {
 		return;
 	}
-	duty_leave(link->options.duty);
+	link->leaving = true;
 	json_t *last = link_message_report(link);
-	enum err rc = led ? caller_call(link->caller, &link->managers[link->manager_at], "report",
-					last, GOODBYE_TIMEOUT_MS, &answer, NULL, NULL)
-			  : ERR_OK;
-	log_event(link->options.log, LOG_DEBUG, "link.goodbye", "the addresses are let go",
+	enum err rc = caller_call(link->caller, &link->managers[link->manager_at], "report", last,
+				  GOODBYE_TIMEOUT_MS, &answer, NULL, NULL);
+	log_event(link->options.log, LOG_DEBUG, "link.goodbye", "the leading manager is told",
 		  LOG_TEXT("error", rc ? err_name(rc) : ""));
 	json_decref(last);
 	json_decref(answer);

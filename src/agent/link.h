@@ -16,6 +16,7 @@
 struct duty;
 struct link;
 struct proxy;
+struct proxy_backend;
 
 enum { LINK_MANAGERS_MAX = 16 };
 
@@ -43,7 +44,7 @@ struct link_options {
 /* Starts the thread; the proxy has no lease until a manager gives one. Errors: ERR_NOMEM. */
 MUST_CHECK enum err link_start(const struct link_options *options, struct link **ret,
 			       struct err_ctx *err);
-/* Lets the addresses go and says goodbye first. Takes NULL, returns NULL. */
+/* Lets the addresses go and says goodbye first, where a leading manager answers. Takes NULL, returns NULL. */
 struct link *link_stop(struct link *link);
 
 /* For the proxy's callbacks; any thread. */
@@ -59,6 +60,9 @@ MUST_CHECK enum err link_consent(struct link *link, const struct identity_facts 
  * Errors: ERR_UNREACHABLE when no manager answers, and the manager's. */
 MUST_CHECK enum err link_call(struct link *link, const char *method, const json_t *params,
 			      uint32_t timeout_ms, json_t **ret, struct err_ctx *err);
+
+/* One back end as a report tells it; a new reference. */
+json_t *link_service_row(const struct proxy_backend *backend);
 
 /* What this node knows of its own standing; a new reference. Any thread. */
 json_t *link_to_json(struct link *link);

@@ -41,10 +41,12 @@ struct link {
 	char folder[1024];
 	char incarnation[LINK_TAG_BYTES_MAX];
 	struct thread thread;
-	struct caller *caller;	  /* the link thread's own */
-	struct lease_terms terms; /* as the manager said last */
-	uint32_t manager_at;	  /* the one that answered last */
-	enum link_standing told;  /* the log knows of it */
+	struct caller *caller;		       /* the link thread's own */
+	struct lease_terms terms;	       /* as the manager said last */
+	uint32_t manager_at;		       /* the one that answered last */
+	char services_tag[LINK_TAG_BYTES_MAX]; /* of the table that the proxy has */
+	bool leaving;			       /* the report says goodbye */
+	enum link_standing told;	       /* the log knows of it */
 
 	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t wake;
@@ -74,6 +76,10 @@ json_t *link_message_report(struct link *link);
  * Errors: ERR_PROTOCOL: what came is no answer; nothing of it counts then. */
 MUST_CHECK enum err link_message_take(struct link *link, const json_t *answer,
 				      uint64_t *ret_good_us, struct err_ctx *err);
+
+/* What the report says of services, and what is taken in of an answer. Errors: ERR_PROTOCOL. */
+void link_service_report(struct link *link, json_t *report);
+MUST_CHECK enum err link_service_take(struct link *link, const json_t *answer, struct err_ctx *err);
 
 /* Asks the whole circle. true: everybody agreed. */
 bool link_round_ask(struct link *link);

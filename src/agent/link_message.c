@@ -87,6 +87,8 @@ json_t *link_message_report(struct link *link)
 	link->trouble_count = 0;
 	(void)pthread_mutex_unlock(&link->mutex);
 	check(json_object_set_new(report, "trouble", trouble) == 0);
+	check(json_object_set_new(report, "leaving", json_boolean(link->leaving)) == 0);
+	link_service_report(link, report);
 	return report;
 }
 
@@ -222,6 +224,7 @@ enum err link_message_take(struct link *link, const json_t *answer, uint64_t *re
 	enum err rc = take_route(link, answer, err);
 	rc = rc ? rc : take_circle(link, answer, err);
 	rc = rc ? rc : take_accounts(link, answer, err);
+	rc = rc ? rc : link_service_take(link, answer, err);
 	rc = rc || !link->options.duty ? rc : duty_take(link->options.duty, answer, err);
 	rc = rc ? rc : take_terms(link, answer, ret_good_us, err);
 	if (rc != ERR_OK) {

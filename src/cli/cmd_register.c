@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/request.h"
 #include "cli/server_word.h"
+#include "cli/service.h"
 #include "os/clock_system.h"
 
 const struct option_row options_register[] = {
@@ -14,6 +15,18 @@ const struct option_row options_register[] = {
 	  .value = "HOST:PORT",
 	  .help = "The server, by the address at which the managers and proxies reach it." },
 	{ .name = "group", .kind = OPTION_TEXT, .value = "GROUP", .help = "Its group." },
+	{ .name = "service",
+	  .kind = OPTION_TEXT,
+	  .value = "SERVICE",
+	  .help = "No database, but a back end of this service: with --address." },
+	{ .name = "address",
+	  .kind = OPTION_TEXT,
+	  .value = "HOST:PORT",
+	  .help = "The back end, by the address at which the proxies reach it." },
+	{ .name = "check",
+	  .kind = OPTION_TEXT,
+	  .value = "CHECK",
+	  .help = "How the proxies check the back end: tcp, or http:/path. Default: tcp." },
 	{ .name = "name",
 	  .kind = OPTION_TEXT,
 	  .value = "NAME",
@@ -21,7 +34,7 @@ const struct option_row options_register[] = {
 	{ .name = "weight",
 	  .kind = OPTION_NUMBER,
 	  .value = "N",
-	  .help = "Share of the readers, from 1 to 1000. Default: 100.",
+	  .help = "Share of the readers or connections, from 1 to 1000. Default: 100.",
 	  .min = 1,
 	  .max = 1000 },
 	{ 0 },
@@ -33,10 +46,18 @@ const struct option_row options_deregister[] = {
 	  .value = "HOST:PORT",
 	  .help = "The server, by its address." },
 	{ .name = "group", .kind = OPTION_TEXT, .value = "GROUP", .help = "Its group." },
+	{ .name = "service",
+	  .kind = OPTION_TEXT,
+	  .value = "SERVICE",
+	  .help = "No database, but a back end of this service: with --address." },
+	{ .name = "address",
+	  .kind = OPTION_TEXT,
+	  .value = "HOST:PORT",
+	  .help = "The back end, by its address." },
 	{ .name = "wait",
 	  .kind = OPTION_NUMBER,
 	  .value = "SECONDS",
-	  .help = "Wait so long at most until nobody reads from it. Default: 30.",
+	  .help = "Wait so long at most until nobody reads from it, or is connected. Default: 30.",
 	  .max = 3600 },
 	{ 0 },
 };
@@ -47,7 +68,12 @@ static enum err parse_server(struct cli *cli, const struct args *args, json_t **
 {
 	const char *word = args_text(args, "server");
 	if (!word) {
-		return err_set(&cli->err, ERR_USAGE, "--server HOST:PORT is needed");
+		return err_set(&cli->err, ERR_USAGE,
+			       "--server HOST:PORT is needed, or --service with --address");
+	}
+	if (args_has(args, "address") || args_has(args, "check")) {
+		return err_set(&cli->err, ERR_USAGE,
+			       "--address and --check are for --service: a database has --server");
 	}
 	return server_word_parse(word, false, ret, &cli->err);
 }
@@ -75,6 +101,9 @@ enum err cmd_register(struct cli *cli, const struct args *args)
 	json_t *server = NULL;
 	json_t *result = NULL;
 	const char *name = args_text(args, "name");
+	if (args_has(args, "service")) {
+		return service_register(cli, args);
+	}
 	enum err rc = parse_server(cli, args, &server);
 	rc = rc ? rc : request_open(cli, args, &request);
 	rc = rc ? rc : request_group(&request, args_text(args, "group"));
@@ -142,6 +171,9 @@ enum err cmd_deregister(struct cli *cli, const struct args *args)
 	char name[WORD_BYTES_MAX];
 	json_t *server = NULL;
 	json_t *result = NULL;
+	if (args_has(args, "service")) {
+		return service_deregister(cli, args);
+	}
 	enum err rc = parse_server(cli, args, &server);
 	rc = rc ? rc : request_open(cli, args, &request);
 	rc = rc ? rc : request_group(&request, args_text(args, "group"));

@@ -161,34 +161,72 @@ static void on_proxy_trouble(void *ctx, const char *host, uint16_t port)
 	manager_on_proxy_trouble(&node->door, host, port);
 }
 
-/* No group, no proxy. */
+static enum err set_service_listeners(const struct config_values *values,
+				      struct proxy_listener *listeners, size_t *count,
+				      struct err_ctx *err)
+{
+	struct service_listen services[SERVICES_MAX];
+	uint32_t service_count = 0;
+	enum err rc =
+		service_listen_parse(str_of(values->proxy_services), services, &service_count, err);
+	if (rc != ERR_OK) {
+		return err_wrap(err, rc, "[proxy] services");
+	}
+	for (uint32_t i = 0; rc == ERR_OK && i < service_count; i++) {
+		struct proxy_listener *listener = &listeners[(*count)++];
+		rc = listener_set(listener, values->proxy_host, services[i].port, PROXY_SERVICE,
+				  err);
+		memcpy(listener->service, services[i].name, sizeof(listener->service));
+	}
+	return rc;
+}
+
+/* Those of the group come first. */
+static enum err set_listeners(const struct config_values *values,
+			      struct proxy_listener listeners[2 + SERVICES_MAX], size_t *ret_count,
+			      struct err_ctx *err)
+{
+	enum err rc = ERR_OK;
+	*ret_count = 0;
+	if (values->proxy_group[0]) {
+		rc = listener_set(&listeners[0], values->proxy_host, values->proxy_write_port,
+				  PROXY_WRITES, err);
+		rc = rc ? rc
+			: listener_set(&listeners[1], values->proxy_host, values->proxy_read_port,
+				       PROXY_READS, err);
+		*ret_count = 2;
+	}
+	return rc ? rc : set_service_listeners(values, listeners, ret_count, err);
+}
+
+/* No group and no services, no proxy. */
 static enum err start_proxy(struct node *node, struct err_ctx *err)
 {
 	const struct config_values *values = &node->config->values;
-	struct proxy_listener listeners[2] = { 0 };
-	if (!values->proxy_group[0]) {
-		return ERR_OK;
-	}
-	enum err rc = listener_set(&listeners[0], values->proxy_host, values->proxy_write_port,
-				   PROXY_WRITES, err);
-	if (rc == ERR_OK) {
-		rc = listener_set(&listeners[1], values->proxy_host, values->proxy_read_port,
-				  PROXY_READS, err);
+	struct proxy_listener listeners[2 + SERVICES_MAX] = { 0 };
+	size_t listener_count = 0;
+	enum err rc = set_listeners(values, listeners, &listener_count, err);
+	if (rc != ERR_OK || listener_count == 0) {
+		return rc;
 	}
 	const struct proxy_options options = {
 		.listeners = listeners,
-		.listener_count = 2,
+		.listener_count = listener_count,
 		.workers = values->proxy_workers,
 		.hold_ms_max = values->proxy_hold_ms,
 		.sessions_max = values->proxy_sessions_max,
 		.connect_ms_max = values->proxy_connect_timeout_ms,
+		.check_interval_ms = values->proxy_check_interval_ms,
+		.check_timeout_ms = values->proxy_check_timeout_ms,
+		.check_rise = values->proxy_check_rise,
+		.check_fall = values->proxy_check_fall,
 		.clock = &clock_system,
 		.log = &node->log,
 		.changed = on_proxy_changed,
 		.trouble = on_proxy_trouble,
 		.ctx = node,
 	};
-	return rc == ERR_OK ? proxy_start(&options, &node->proxy, err) : rc;
+	return proxy_start(&options, &node->proxy, err);
 }
 
 static void fill_hooks(const struct config_values *values, struct hook_options *ret)
@@ -240,6 +278,13 @@ static void start_duty(struct node *node)
 	node->nodes.duty = node->duty;
 }
 
+/* 0: no clients of a group are carried here. */
+static uint16_t group_port(const struct node *node, size_t index)
+{
+	return node->proxy && node->config->values.proxy_group[0] ? proxy_port(node->proxy, index)
+								  : 0;
+}
+
 static enum err start_manager(struct node *node, struct err_ctx *err)
 {
 	const struct config_values *values = &node->config->values;
@@ -280,10 +325,8 @@ static enum err start_manager(struct node *node, struct err_ctx *err)
 	struct manager_accounts *accounts = &options.accounts;
 	accounts->manager_password = node->config->manager_password;
 	accounts->replication_password = node->config->replication_password;
-	if (node->proxy) {
-		options.write_port = proxy_port(node->proxy, 0);
-		options.read_port = proxy_port(node->proxy, 1);
-	}
+	options.write_port = group_port(node, 0);
+	options.read_port = group_port(node, 1);
 	enum err rc = ERR_OK;
 	if (str_copy(str_of(values->accounts_manager_user), accounts->manager_user,
 		     sizeof(accounts->manager_user)) != ERR_OK ||
@@ -387,6 +430,18 @@ static void set_signals(sigset_t *ends)
 	check(pthread_sigmask(SIG_BLOCK, ends, NULL) == 0);
 }
 
+/* Where each service is listened for: a port may have been any free one. */
+static void tell_services(const struct node *node)
+{
+	size_t first = node->config->values.proxy_group[0] ? 2 : 0;
+	const char *name = NULL;
+	for (size_t i = 0; node->proxy && (name = proxy_service(node->proxy, i)); i++) {
+		log_event(&node->log, LOG_INFO, "run.service", "listens for clients of a service",
+			  LOG_TEXT("service", name),
+			  LOG_U64("port", proxy_port(node->proxy, first + i)));
+	}
+}
+
 enum err cmd_run(struct cli *cli, const struct args *args)
 {
 	sigset_t ends;
@@ -400,8 +455,9 @@ enum err cmd_run(struct cli *cli, const struct args *args)
 		log_event(&node.log, LOG_INFO, "run.started", "ready",
 			  LOG_TEXT("version", MUSTER_VERSION), LOG_U64("pid", (uint64_t)getpid()),
 			  LOG_TEXT("socket", config->values.muster_socket),
-			  LOG_U64("write_port", node.proxy ? proxy_port(node.proxy, 0) : 0),
-			  LOG_U64("read_port", node.proxy ? proxy_port(node.proxy, 1) : 0));
+			  LOG_U64("write_port", group_port(&node, 0)),
+			  LOG_U64("read_port", group_port(&node, 1)));
+		tell_services(&node);
 		check(sigwait(&ends, &which) == 0);
 		log_event(&node.log, LOG_INFO, "run.ending", "a signal asked for the end",
 			  LOG_U64("signal", (uint64_t)which));

@@ -17,8 +17,11 @@ enum { CALL_TIMEOUT_MS = 30000, CALL_TIMEOUT_MS_MAX = 600000 };
 
 /* What a node may ask a manager for on behalf of who sits at it. */
 static const char *const node_methods[] = {
-	"address.list", "address.show", "group.list",	     "group.show",	"group.status",
-	"node.list",	"node.show",	"server.deregister", "server.register", "version",
+	"address.list",	      "address.show",	   "group.list",
+	"group.show",	      "group.status",	   "node.list",
+	"node.show",	      "server.deregister", "server.register",
+	"service.deregister", "service.list",	   "service.register",
+	"service.show",	      "version",
 };
 
 enum err run_nodes_name(const struct config *config, char ret[NODE_NAME_BYTES_MAX],

@@ -7,6 +7,7 @@
 #include "manager/group.h"
 #include "manager/role.h"
 #include "manager/nodes.h"
+#include "manager/services.h"
 
 /* Inside of the manager, as the commands see it. */
 struct manager_core {
@@ -18,6 +19,7 @@ struct manager_core {
 	struct hook_door hooks;
 	struct nodes *nodes; /* NULL: this manager takes none */
 	struct addresses *addresses;
+	struct services *services;
 	void (*look_now)(struct manager_core *core, const char *host,
 			 uint16_t port); /* a server had trouble */
 };

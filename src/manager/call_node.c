@@ -29,6 +29,28 @@ enum err call_node_need(const struct manager_core *core, struct err_ctx *err)
 	return ERR_REFUSED;
 }
 
+enum err call_node_asker(struct manager_core *core, const json_t *params, struct managed_node **ret,
+			 struct err_ctx *err)
+{
+	const char *name = text_of(params, "by_node");
+	*ret = NULL;
+	if (!name[0]) {
+		return ERR_OK;
+	}
+	struct managed_node *node = core->nodes ? nodes_find(core->nodes, name) : NULL;
+	if (!node || node->record.removed ||
+	    strcmp(node->record.id, text_of(params, "by_node_id")) != 0) {
+		return err_set(err, ERR_PRIVILEGE, "node '%.64s' was removed", name);
+	}
+	if (!(node->record.roles & NODE_AGENT)) {
+		return err_set(err, ERR_PRIVILEGE,
+			       "node '%s' has no role agent: make a token with it and join anew",
+			       node->record.name);
+	}
+	*ret = node;
+	return ERR_OK;
+}
+
 enum err call_authority(struct manager_core *core, struct call *call, json_t **ret,
 			struct err_ctx *err)
 {

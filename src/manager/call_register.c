@@ -12,29 +12,6 @@ static const char *text_of(const json_t *json, const char *key)
 	return text ? text : "";
 }
 
-/* The node on whose behalf it is asked; NULL when somebody at a manager's host asks. */
-static enum err find_asker(struct manager_core *core, const json_t *params,
-			   struct managed_node **ret, struct err_ctx *err)
-{
-	const char *name = text_of(params, "by_node");
-	*ret = NULL;
-	if (!name[0]) {
-		return ERR_OK;
-	}
-	struct managed_node *node = core->nodes ? nodes_find(core->nodes, name) : NULL;
-	if (!node || node->record.removed ||
-	    strcmp(node->record.id, text_of(params, "by_node_id")) != 0) {
-		return err_set(err, ERR_PRIVILEGE, "node '%.64s' was removed", name);
-	}
-	if (!(node->record.roles & NODE_AGENT)) {
-		return err_set(err, ERR_PRIVILEGE,
-			       "node '%s' has no role agent: make a token with it and join anew",
-			       node->record.name);
-	}
-	*ret = node;
-	return ERR_OK;
-}
-
 /* By its name, or by its address as "HOST:PORT" would give it. */
 static uint32_t find_server(const struct group *group, const json_t *row)
 {
@@ -117,7 +94,7 @@ enum err call_register(struct manager_core *core, struct call *call, json_t **re
 	json_t *added = NULL;
 	uint32_t weight = 0;
 	const json_t *row = json_array_get(json_object_get(call->params, "servers"), 0);
-	enum err rc = find_asker(core, call->params, &node, err);
+	enum err rc = call_node_asker(core, call->params, &node, err);
 	rc = rc ? rc : read_weight(call->params, &weight, err);
 	rc = rc ? rc : call_group(core, call->params, &group, err);
 	if (rc != ERR_OK) {
@@ -153,7 +130,7 @@ enum err call_deregister(struct manager_core *core, struct call *call, json_t **
 {
 	struct group *group = NULL;
 	struct managed_node *node = NULL;
-	enum err rc = find_asker(core, call->params, &node, err);
+	enum err rc = call_node_asker(core, call->params, &node, err);
 	rc = rc ? rc : call_group(core, call->params, &group, err);
 	if (rc != ERR_OK) {
 		return rc;

@@ -350,6 +350,23 @@ static void note_epochs(struct manager *manager)
 	}
 }
 
+/* Databases don't wait for it. */
+static void lead_services(struct manager *manager, uint64_t now_us)
+{
+	struct services *services = manager->core.services;
+	struct err_ctx err = { 0 };
+	if (!services->leads && now_us < services->due_us) {
+		return;
+	}
+	enum err rc = services_lead(services, manager->core.options.store, &err);
+	if (rc != ERR_OK) {
+		services->due_us = now_us + (uint64_t)FLUSH_INTERVAL_MS * US_PER_MS;
+		log_event(manager->core.options.log, LOG_WARN, "store.failed",
+			  "the services can't be read; the proxies go on with what they have",
+			  LOG_TEXT("error", err_text(rc, &err)));
+	}
+}
+
 static uint64_t turn_groups(struct manager *manager)
 {
 	struct turn_context context = call_context(&manager->core);
@@ -360,12 +377,14 @@ static uint64_t turn_groups(struct manager *manager)
 			node_report_dismiss(manager->core.nodes);
 			nodes_follow(manager->core.nodes);
 		}
+		services_follow(manager->core.services);
 		return follow_groups(manager);
 	}
 	context = call_context(&manager->core); /* the store may be another one now */
 	if (!lead_nodes(manager)) {
 		return next_us;
 	}
+	lead_services(manager, context.now_us);
 	LIST_EACH (&manager->core.groups, at) {
 		struct group *group = LIST_ENTRY(at, struct group, list);
 		uint64_t due_us;
@@ -377,6 +396,9 @@ static uint64_t turn_groups(struct manager *manager)
 	uint64_t address_us =
 		addresses_turn(&manager->core, clock_monotonic_us(manager->core.options.clock));
 	next_us = address_us < next_us ? address_us : next_us;
+	uint64_t services_us =
+		services_turn(&manager->core, clock_monotonic_us(manager->core.options.clock));
+	next_us = services_us < next_us ? services_us : next_us;
 	if (manager->core.nodes) {
 		uint64_t due_us = node_report_turn(&manager->core,
 						   clock_monotonic_us(manager->core.options.clock));
@@ -430,6 +452,7 @@ static void release(struct manager *manager)
 	}
 	manager->core.addresses = addresses_free(manager->core.addresses);
 	manager->core.nodes = nodes_free(manager->core.nodes);
+	manager->core.services = services_free(manager->core.services);
 	manager->mail = mailbox_free(manager->mail);
 	if (manager->core.events) {
 		event_log_close(manager->core.events);
@@ -452,6 +475,7 @@ enum err manager_start(const struct manager_options *options, struct manager **r
 		manager->core.nodes = nodes_new(&options->nodes);
 	}
 	manager->core.addresses = addresses_new(&manager->core);
+	manager->core.services = services_new();
 	const struct manager_accounts *accounts = &manager->core.options.accounts;
 	manager->core.on = (struct peer_options){
 		.user = accounts->manager_user,

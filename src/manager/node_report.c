@@ -8,6 +8,7 @@
 #include "manager/addresses.h"
 #include "manager/beside.h"
 #include "manager/call.h"
+#include "manager/services.h"
 
 enum {
 	TENSE_WAIT_MS = 10, /* while something is going on: nodes report so often */
@@ -77,7 +78,11 @@ static enum err take_record(struct manager_core *core, struct managed_node *node
 	const char *host = text_of(report, "host");
 	uint64_t port = number_of(report, "port");
 	const char *group = text_of(report, "group");
-	if (group[0] && !(next.roles & NODE_PROXY)) {
+	enum err rc = services_take_names(report, &next, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	if ((group[0] || next.service_count) && !(next.roles & NODE_PROXY)) {
 		return err_set(err, ERR_REFUSED,
 			       "node '%s' has no role proxy: make a token with it and join anew",
 			       next.name);
@@ -93,7 +98,9 @@ static enum err take_record(struct manager_core *core, struct managed_node *node
 	if (strcmp(next.host, node->record.host) == 0 && next.port == node->record.port &&
 	    strcmp(next.group, node->record.group) == 0 &&
 	    strcmp(next.server_group, node->record.server_group) == 0 &&
-	    strcmp(next.server, node->record.server) == 0) {
+	    strcmp(next.server, node->record.server) == 0 &&
+	    next.service_count == node->record.service_count &&
+	    memcmp(next.services, node->record.services, sizeof(next.services)) == 0) {
 		return ERR_OK;
 	}
 	/* While its lease may hold, a node may still carry what it carried before. */
@@ -129,7 +136,7 @@ static enum err take_incarnation(struct managed_node *node, const json_t *report
 
 static bool is_goodbye(const json_t *report)
 {
-	return json_is_true(json_object_get(json_object_get(report, "addresses"), "leaving"));
+	return json_is_true(json_object_get(report, "leaving"));
 }
 
 static void take_proxy(struct managed_node *node, const json_t *report)
@@ -191,7 +198,7 @@ static bool has_news(struct manager_core *core, const struct managed_node *node)
 	nodes_circle_tag(nodes, tag);
 	if (strcmp(tag, node->circle_have) != 0 || node->record.draining != node->draining_have ||
 	    node->record.removed || route_is_news(nodes, node, group_of(core, node)) ||
-	    addresses_is_news(nodes, node)) {
+	    addresses_is_news(nodes, node) || services_are_news(core, node)) {
 		return true;
 	}
 	nodes_get_accounts(nodes, node->record.group, tag, &accounts);
@@ -228,6 +235,7 @@ static json_t *answer_json(struct manager_core *core, const struct managed_node 
 		check(json_object_set_new(json, "accounts_tag", json_string(tag)) == 0);
 	}
 	json_decref(accounts);
+	services_add(core, node, json);
 	return json;
 }
 
@@ -236,6 +244,23 @@ static json_t *renewal_json(struct manager_core *core, struct managed_node *node
 {
 	uint64_t beat_us = role_beat_us(core, node->reported_us);
 	return answer_json(core, node, nodes_grant_ms(core->nodes, node, beat_us, now_us));
+}
+
+/* Its lease is not renewed by it; what it registered and listened for ends. */
+static enum err take_goodbye(struct manager_core *core, struct managed_node *node, json_t **ret,
+			     struct err_ctx *err)
+{
+	struct node_record next = node->record;
+	next.service_count = 0;
+	memset(next.services, 0, sizeof(next.services));
+	enum err rc = node->record.service_count == 0
+			      ? ERR_OK
+			      : nodes_put(core->nodes, core->options.store, &next, NULL, err);
+	if (rc == ERR_OK) {
+		node->gone = true;
+		*ret = answer_json(core, node, 0);
+	}
+	return rc;
 }
 
 /* How long a report may wait: not long while a group changes, or while the node is on its way to a new route. */
@@ -262,6 +287,7 @@ enum err node_report_take(struct manager_core *core, struct call *call, json_t *
 	if (rc != ERR_OK) {
 		return rc;
 	}
+	node->gone = false;
 	if (node->waiting) {
 		struct err_ctx older = { 0 };
 		rc = err_set(&older, ERR_CONFLICT, "a newer report has come");
@@ -274,9 +300,7 @@ enum err node_report_take(struct manager_core *core, struct call *call, json_t *
 	node->report = json_deep_copy(report);
 	node->reported_us = now_us;
 	if (is_goodbye(report)) {
-		/* Its lease is not renewed by it. */
-		*ret = answer_json(core, node, 0);
-		return ERR_OK;
+		return take_goodbye(core, node, ret, err);
 	}
 	if (has_news(core, node)) {
 		*ret = renewal_json(core, node, now_us);

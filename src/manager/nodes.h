@@ -57,6 +57,7 @@ struct managed_node {
 	char accounts_have[NODE_TAG_BYTES_MAX];
 	char circle_have[NODE_TAG_BYTES_MAX];
 	bool draining_have;
+	bool gone;			      /* it said goodbye, and has not reported since */
 	json_t *report;			      /* the newest, for people; NULL: none */
 	char incarnation[NODE_TAG_BYTES_MAX]; /* of its process */
 	char incarnation_before

@@ -164,6 +164,9 @@ void backend_why_print(uint32_t why, struct buf *out)
 	case BACKEND_UNCHECKED:
 		buf_add_text(out, "not checked yet");
 		break;
+	case BACKEND_RISING:
+		buf_add_text(out, "answers again, not often enough in a row yet");
+		break;
 	case BACKEND_NAMELESS:
 		buf_add_text(out, "no name service knows its name");
 		break;

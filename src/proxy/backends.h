@@ -17,6 +17,7 @@
 enum backend_why {
 	BACKEND_FINE,
 	BACKEND_UNCHECKED,  /* no check has ended yet */
+	BACKEND_RISING,	    /* it answers again, but not often enough in a row yet */
 	BACKEND_NAMELESS,   /* its name is not known to the name service */
 	BACKEND_ERRNO,	    /* the connection failed: errno */
 	BACKEND_LATE,	    /* no answer in time */

@@ -42,7 +42,7 @@ struct proxy_status {
 };
 
 /* Called from a worker thread, without a lock held, whenever proxy_status may have changed in epoch,
- * revision, held or transactions_open == 0. It must only wake the owner's loop. */
+ * revision, held or transactions_open == 0, or a table of services is in force at one more worker. It must only wake the owner's loop. */
 typedef void (*proxy_changed_cb)(void *ctx);
 
 /* Called from a worker thread (at most once per server and 1 ms) when a connection to a server was reset

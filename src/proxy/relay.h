@@ -31,6 +31,7 @@ struct relays {
 	int64_t credits[SERVICES_MAX][SERVICE_BACKENDS_MAX]; /* of the table in force */
 };
 
+/* Of a zeroed worker. */
 void relays_init(struct relays *relays);
 
 /* A new client of a service; takes the socket. */

@@ -78,7 +78,8 @@ static void take_result(struct worker *worker, struct backend_slot *slot, uint32
 	const struct proxy_options *options = &worker->shared->options;
 	bool good = why == backend_why_make(BACKEND_FINE, 0);
 	bool changed = balance_take(&slot->health, good, options->check_rise, options->check_fall);
-	atomic_store(&slot->why, why);
+	bool rising = good && slot->health.state != BALANCE_UP;
+	atomic_store(&slot->why, rising ? backend_why_make(BACKEND_RISING, 0) : why);
 	if (good) {
 		atomic_store(&slot->avoid_until_us, 0);
 	}

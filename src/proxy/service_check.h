@@ -17,6 +17,7 @@ struct service_checks {
 	uint64_t due_us;
 };
 
+/* Of a zeroed worker. */
 void service_checks_init(struct service_checks *checks, bool mine);
 
 /* Starts what is due, ends what is late. */
@@ -27,6 +28,7 @@ void service_checks_close(struct worker *worker);
 /* A back end had trouble: it is checked now. Any worker. */
 void service_checks_ask(struct worker *worker, struct backend_slot *slot);
 
+/* How long the worker may sleep for all of them, at most `most_ms`. */
 int service_checks_sleep_ms(const struct worker *worker, int most_ms);
 
 /* What the first bytes of an answer say: a status, 0 when more has to come, -1 when this is no HTTP. Pure. */

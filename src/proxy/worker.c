@@ -334,10 +334,6 @@ static void publish_status(struct worker *worker)
 		atomic_store(&status->transactions_open, worker->transactions_open);
 		changed = held && worker->transactions_open == 0;
 	}
-	/* Not before the connections that the old table led to are counted: they are, when they are begun. */
-	if (worker->backends) {
-		atomic_store(&status->services_revision, worker->backends->revision);
-	}
 	atomic_store_explicit(&status->statements_held, worker->held_count, memory_order_relaxed);
 	atomic_store_explicit(&status->sessions, worker->session_count, memory_order_relaxed);
 	for (size_t i = 0; i < ROUTE_SERVERS_MAX; i++) {
@@ -349,6 +345,13 @@ static void publish_status(struct worker *worker)
 		atomic_store(&status->held, held);
 		atomic_store(&status->epoch, route->epoch);
 		atomic_store(&status->revision, route->revision);
+		changed = true;
+	}
+	/* The connections that the table before it led to are counted by now: they are from their beginning on. */
+	if (worker->backends &&
+	    atomic_load_explicit(&status->services_revision, memory_order_relaxed) !=
+		    worker->backends->revision) {
+		atomic_store(&status->services_revision, worker->backends->revision);
 		changed = true;
 	}
 	if (changed && worker->shared->options.changed) {

@@ -4,6 +4,8 @@
 
 #include "agent/join_token.h"
 #include "agent/route_json.h"
+#include "agent/service_json.h"
+#include "base/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -41,12 +43,27 @@ static void try_accounts(const json_t *json)
 	}
 }
 
+static void try_services(const json_t *json)
+{
+	struct service_table *table = mem_need(sizeof(*table));
+	struct service_table *again = mem_need(sizeof(*again));
+	if (service_json_read(json, table, NULL) == ERR_OK) {
+		json_t *written = service_json_write(table);
+		must(service_json_read(written, again, NULL) == ERR_OK);
+		must(memcmp(table, again, sizeof(*table)) == 0);
+		json_decref(written);
+	}
+	(void)mem_free(table);
+	(void)mem_free(again);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct join_token token;
 	json_t *json = json_loadb((const char *)data, size, 0, NULL);
 	try_route(json);
 	try_accounts(json);
+	try_services(json);
 	json_decref(json);
 	(void)!join_token_parse((struct str){ (const char *)data, size }, &token, NULL);
 	return 0;

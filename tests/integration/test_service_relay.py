@@ -1,4 +1,4 @@
-"""Clients of a web service must not notice that a back end comes, goes, dies or is slow: the data path, without a manager."""
+"""Clients of a service must not notice that a back end comes, goes, dies or is slow: the data path alone."""
 
 import collections
 import json
@@ -215,7 +215,7 @@ def rss_kb(process):
 
 
 def test_a_slow_reader_costs_no_memory(balancer):
-    """A client that asks for gigabytes and reads nothing must not fill the proxy's memory; all bytes come in the end."""
+    """A client that asks for gigabytes and reads nothing must not fill the proxy's memory; all bytes come at last."""
     server, port = listen()
     total = 64 << 20
     piece = bytes(range(256)) * 256
@@ -309,7 +309,7 @@ def test_each_direction_ends_by_itself(balancer):
 
 
 def test_names_and_limits(balancer):
-    """A back end with an unknown name must not hold the others up; and no client is tried on dead back ends for ever."""
+    """A back end with an unknown name must not hold the others up; and no client is tried on dead back ends forever."""
     server, port = listen()
     proxy = balancer("--connect-ms", "300")
     proxy.tell("backend raw no-such-host.invalid 80 100 1 tcp")
