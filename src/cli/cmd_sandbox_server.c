@@ -232,14 +232,16 @@ enum err cmd_sandbox_reset(struct cli *cli, const struct args *args)
 	return rc;
 }
 
-/* Fills in what the manager says about taking back the unacknowledged end of each server's log. */
-static void plan_rewinds(const json_t *status, struct sandbox_start *starts, size_t count)
+/* Fills in what the manager says of each server: whether the unacknowledged end of its log is to be taken back, whether
+ * its data are being replaced. */
+static void plan_starts(const json_t *status, struct sandbox_start *starts, size_t count)
 {
 	const json_t *primary = find_row(status, "role", PRIMARY);
 	const char *executed = text_of(primary, "executed");
 	for (size_t i = 0; i < count; i++) {
 		const json_t *row = find_row(status, "name", starts[i].name);
 		starts[i].rewind = json_is_true(json_object_get(row, "rewind"));
+		starts[i].recloning = strcmp(text_of(row, "state"), "recloning") == 0;
 		starts[i].executed = executed[0] ? executed : NULL;
 	}
 }
@@ -290,7 +292,7 @@ static enum err start_planned(struct cli *cli, struct sandbox *sandbox,
 		return rc;
 	}
 	json_t *status = ask_settled_manager(sandbox);
-	plan_rewinds(status, starts + first, count - first);
+	plan_starts(status, starts + first, count - first);
 	rc = sandbox_server_start(sandbox, starts + first, count - first, &hooks, &cli->err);
 	json_decref(status);
 	return rc;

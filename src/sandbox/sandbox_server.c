@@ -13,6 +13,7 @@
 #include "os/clock_system.h"
 #include "os/file.h"
 #include "os/process.h"
+#include "sandbox/broken_copy.h"
 #include "sandbox/instance.h"
 #include "sandbox/node.h"
 #include "sandbox/sandbox_down.h"
@@ -150,6 +151,21 @@ static enum err prepare_mariadb(struct sandbox *sandbox, const struct sandbox_se
 	return rc ? rc : file_path(ret_arg, err, "--init-file=%s", path);
 }
 
+/* Whatever is mended of it: its data come anew. */
+static enum err mend_copy(const struct sandbox *sandbox, const struct sandbox_start *start,
+			  const struct sandbox_hooks *hooks, struct err_ctx *err)
+{
+	char datadir[FILE_PATH_BYTES_MAX];
+	bool mended = false;
+	enum err rc = sandbox_state_path(sandbox, datadir, err, "%s/data", start->name);
+	rc = rc ? rc : broken_copy_mend(datadir, &mended, err);
+	if (mended) {
+		sandbox_up_say(hooks, "%s: the copy was broken off; it begins a new binary log",
+			       start->name);
+	}
+	return rc;
+}
+
 static enum err start_one(struct sandbox *sandbox, struct sandbox_start *start,
 			  const struct sandbox_hooks *hooks, struct err_ctx *err)
 {
@@ -171,7 +187,10 @@ static enum err start_one(struct sandbox *sandbox, struct sandbox_start *start,
 	if (rc) {
 		return rc;
 	}
-	if (start->rewind && strcmp(sandbox->flavor, "mysql") != 0) {
+	bool mysql = strcmp(sandbox->flavor, "mysql") == 0;
+	if (start->recloning && mysql) {
+		rc = mend_copy(sandbox, start, hooks, err);
+	} else if (start->rewind && !mysql) {
 		args = rewind_args;
 		rc = prepare_mariadb(sandbox, server, init_file, err);
 	} else if (start->rewind && start->executed) {

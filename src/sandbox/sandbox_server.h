@@ -33,6 +33,7 @@ struct sandbox_start {
 	bool rewind;	  /* take back what it wrote at its end and nobody acknowledged */
 	const char
 		*executed;   /* what the present primary has executed, as GTID text; for `rewind` */
+	bool recloning;	     /* its data are being replaced, as far as the manager knows */
 	bool started;	     /* out: it was down */
 	uint32_t taken_back; /* out: transactions cut off before the start (MySQL) */
 	char removed[SANDBOX_REMOVED_BYTES_MAX]; /* out: their GTIDs */

@@ -24,7 +24,7 @@ while True:
     begun = time.monotonic()
     try:
         with socket.create_connection((address, port), timeout=0.2) as connection:
-            word = connection.recv(16).decode()
+            word = connection.recv(16).decode() or "-"
     except OSError:
         word = "-"
     print(time.monotonic(), word, flush=True)

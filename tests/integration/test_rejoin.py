@@ -465,6 +465,10 @@ def test_a_manager_that_is_killed_in_the_middle_leaves_it_out(lossless):
         if shop.flavor == "mysql":
             # Its own clone goes on; it ends since nobody supervises it.
             shop.muster("sandbox", "kill", shop.name, "db3")
+            # The moment that a kill rarely hits: the logs are gone, and their index isn't written yet.
+            folder = pathlib.Path(shop.env["MUSTER_SOCKET"]).parent
+            for log in (folder / "db3" / "data").glob("binlog.0*"):
+                log.unlink()
         shop.muster("sandbox", "start", shop.name)
     wait_state(shop, "db3", "recloning")
     assert shop.status()["sync_set"] == ["db2"]
