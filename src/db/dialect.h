@@ -95,6 +95,7 @@ struct dialect {
 			    const struct repoint_from *from, struct buf *sql);
 	/* The source may be changed while the applier runs: relay logs stay, only the receiver is stopped. */
 	bool repoints_live;
+	bool stops_slowly; /* its appliers take tens of milliseconds to stop, though they have nothing to do */
 	/* Keeps read-only over a restart where the server can; NULL where it cannot. */
 	enum err (*keep_read_only)(struct conn *conn, uint64_t deadline_us, struct err_ctx *err);
 	/* reclone_run() of this dialect; connections of the manager's account to both. */

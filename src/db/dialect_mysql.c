@@ -271,6 +271,7 @@ static enum err audit(struct conn *conn, uint64_t deadline_us, struct server_fin
 const struct dialect dialect_mysql = {
 	.flavor = GTID_MYSQL,
 	.repoints_live = true,
+	.stops_slowly = true,
 	.probe_sql = "SELECT @@global.read_only OR @@global.super_read_only",
 	.read_only_sql = "SET GLOBAL super_read_only=1",
 	.open_sql = "SET GLOBAL read_only=0", /* clears super_read_only too */

@@ -242,22 +242,44 @@ static void source_sql(struct conn *conn, const struct rows *rows,
 	}
 }
 
+/* Whether the running stream acknowledges. The counters take MySQL some milliseconds to add up. */
+static enum err read_stream(struct conn *conn, uint64_t deadline_us, bool *ret_acks,
+			    struct err_ctx *err)
+{
+	CLEANUP(rows_freep) struct rows *rows = NULL;
+	enum err rc =
+		conn_query(conn, STR("SHOW GLOBAL STATUS LIKE 'Rpl\\_semi\\_sync\\_%\\_status'"),
+			   deadline_us, &rows, err);
+	if (rc == ERR_OK) {
+		struct status_value values[MYSQL_SEMISYNC_COUNTERS];
+		struct semisync_status now = { .available = true };
+		status_read_values(rows, values, mysql_semisync_values(values));
+		mysql_semisync_take(values, &now);
+		*ret_acks = now.replica_active;
+	}
+	return rc;
+}
+
 /* Appends what brings the replica side there: a running receiver is restarted. */
-static void replica_sql(struct conn *conn, const struct rows *variables, struct rows *replica,
-			bool stream_acks, const struct semisync_wanted *wanted, struct buf *sql)
+static enum err replica_sql(struct conn *conn, const struct rows *variables, struct rows *replica,
+			    const struct semisync_wanted *wanted, uint64_t deadline_us,
+			    struct buf *sql, struct err_ctx *err)
 {
 	if (!replica_prefix(conn)) {
-		return;
+		return ERR_OK;
 	}
 	bool flag_changes = rows_get_bool(variables, "replica_enabled") != wanted->replica;
-	bool running = false;
-	bool connected = false;
+	bool restart = false;
 	struct str io;
+	enum err rc = ERR_OK;
 	if (rows_next(replica) && rows_get(replica, "Replica_IO_Running", &io)) {
-		running = !str_equal_nocase(io, STR("No"));
-		connected = str_equal_nocase(io, STR("Yes"));
+		restart = flag_changes && !str_equal_nocase(io, STR("No"));
+		if (!flag_changes && str_equal_nocase(io, STR("Yes"))) {
+			bool acks = wanted->replica;
+			rc = read_stream(conn, deadline_us, &acks, err);
+			restart = acks != wanted->replica;
+		}
 	}
-	bool restart = running && (flag_changes || (connected && stream_acks != wanted->replica));
 	if (flag_changes) {
 		mysql_semisync_replica_flag(conn, wanted->replica, sql);
 	}
@@ -265,6 +287,7 @@ static void replica_sql(struct conn *conn, const struct rows *variables, struct 
 		buf_add_text(sql, "STOP REPLICA IO_THREAD FOR CHANNEL '';"
 				  "START REPLICA IO_THREAD FOR CHANNEL '';");
 	}
+	return rc;
 }
 
 enum err mysql_semisync_set(struct conn *conn, const struct semisync_wanted *wanted,
@@ -274,28 +297,24 @@ enum err mysql_semisync_set(struct conn *conn, const struct semisync_wanted *wan
 	if (rc != ERR_OK) {
 		return rc;
 	}
+	enum { VARIABLES, REPLICA, SETS };
 	struct buf sql;
 	buf_init(&sql, CONN_SQL_BYTES_MAX);
 	buf_add_text(&sql, "SELECT 1");
 	mysql_semisync_columns(conn, &sql);
-	buf_add_text(&sql, ";SHOW REPLICA STATUS FOR CHANNEL '';"
-			   "SHOW GLOBAL STATUS LIKE 'Rpl\\_semi\\_sync\\_%\\_status'");
-	struct rows *sets[3] = { NULL };
-	rc = conn_query_sets(conn, buf_str(&sql), deadline_us, sets, 3, err);
+	buf_add_text(&sql, ";SHOW REPLICA STATUS FOR CHANNEL ''");
+	struct rows *sets[SETS] = { NULL };
+	rc = conn_query_sets(conn, buf_str(&sql), deadline_us, sets, SETS, err);
 	buf_clear(&sql);
-	if (rc == ERR_OK && rows_next(sets[0])) {
-		struct status_value values[MYSQL_SEMISYNC_COUNTERS];
-		size_t count = mysql_semisync_values(values);
-		status_read_values(sets[2], values, count);
-		struct semisync_status now = { .available = true };
-		mysql_semisync_take(values, &now);
-		source_sql(conn, sets[0], wanted, &sql);
-		replica_sql(conn, sets[0], sets[1], now.replica_active, wanted, &sql);
+	if (rc == ERR_OK && rows_next(sets[VARIABLES])) {
+		source_sql(conn, sets[VARIABLES], wanted, &sql);
+		rc = replica_sql(conn, sets[VARIABLES], sets[REPLICA], wanted, deadline_us, &sql,
+				 err);
 	}
 	if (rc == ERR_OK && sql.len > 0) {
 		rc = conn_query(conn, buf_str(&sql), deadline_us, NULL, err);
 	}
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < SETS; i++) {
 		sets[i] = rows_free(sets[i]);
 	}
 	buf_fini(&sql);

@@ -201,11 +201,17 @@ enum err server_forget_source(struct conn *conn, uint64_t deadline_us, struct er
 	return rc == ERR_OK ? run_sql(conn, dialect->reset_sql, deadline_us, err) : rc;
 }
 
-enum err server_promote(struct conn *conn, const struct semisync_wanted *wanted,
+enum err server_promote(struct conn *conn, const struct semisync_wanted *wanted, bool handed,
 			uint64_t deadline_us, struct err_ctx *err)
 {
-	enum err rc = server_stop_replication(conn, deadline_us, err);
-	return rc == ERR_OK ? server_set_semisync(conn, wanted, deadline_us, err) : rc;
+	const struct dialect *dialect = NULL;
+	enum err rc = server_dialect(conn, &dialect, err);
+	if (rc == ERR_OK && handed && dialect->stops_slowly) {
+		rc = server_stop_receiver(conn, deadline_us, err);
+	} else if (rc == ERR_OK) {
+		rc = server_stop_replication(conn, deadline_us, err);
+	}
+	return rc == ERR_OK ? dialect->set_semisync(conn, wanted, deadline_us, err) : rc;
 }
 
 /* ---- Repointing ---- */

@@ -190,9 +190,14 @@ MUST_CHECK enum err server_wait_applied(struct conn *conn, const struct gtid_set
 MUST_CHECK enum err server_wait_drained(struct conn *conn, uint64_t deadline_us,
 					struct err_ctx *err);
 
-/* Stops replication and sets semi-sync as wanted; stays read-only, remembers its old source. */
+/* Stops replication and sets semi-sync as wanted; stays read-only, remembers its old source.
+ *
+ * handed: its source is read-only and it has applied all that was there. Then MySQL's appliers, which take tens of
+ * milliseconds to stop, may run on with nothing to do until the source is forgotten: half a transaction, which would hold its
+ * locks, can't have been received.
+ */
 MUST_CHECK enum err server_promote(struct conn *conn, const struct semisync_wanted *wanted,
-				   uint64_t deadline_us, struct err_ctx *err);
+				   bool handed, uint64_t deadline_us, struct err_ctx *err);
 
 /* Makes it writable: read_only off. */
 MUST_CHECK enum err server_open(struct conn *conn, uint64_t deadline_us, struct err_ctx *err);

@@ -48,6 +48,7 @@ static void begin_epoch(struct record *record, const struct observation *seen,
 		record->primary != SERVER_NONE && verdict_is_stalled(record, seen, record->primary);
 	record->previous = record->primary;
 	record->primary = SERVER_NONE;
+	record->handed = false;
 	if (record->ask == ASK_SWITCHOVER) {
 		record->ask = ASK_NONE;
 	}
@@ -88,6 +89,7 @@ static void hand_over(struct record *record, const struct observation *seen,
 	record->epoch++;
 	record->previous = record->primary;
 	record->primary = candidate;
+	record->handed = true;
 	tree_update(record, seen, options, now_us);
 	promise_begin(record, seen, future_members(record, seen, candidate, SERVER_NONE, final),
 		      final);
@@ -252,6 +254,7 @@ static void tend_servers(struct record *record, const struct observation *seen,
 			 const struct decide_options *options, uint64_t now_us,
 			 struct decision *ret)
 {
+	bool pressed = promise_is_pressed(record, seen, options, now_us);
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		if (i == record->primary) {
 			continue;
@@ -260,7 +263,8 @@ static void tend_servers(struct record *record, const struct observation *seen,
 		const struct server_rule *rule = server_rules_match(facts);
 		ret->server_rules[i] = rule;
 		act_on_server(record, seen, i, rule->act, ret);
-		if (rule->step != STEP_NONE) {
+		bool later = pressed && i == record->previous && rule->step == STEP_REPOINT;
+		if (rule->step != STEP_NONE && !later) {
 			want(ret, i, rule->step, rule->why);
 			if (rule->step == STEP_REPOINT) {
 				point(record, i, facts, ret);
@@ -381,7 +385,8 @@ static void tend_primary(struct record *record, const struct observation *seen,
 	enum step step = promise_step(record, seen);
 	if (step != STEP_NONE) {
 		want(ret, record->primary, step, "as the record says of acknowledgements");
-	} else if (seen->servers[record->primary].status.replica.configured) {
+	} else if (seen->servers[record->primary].status.replica.configured &&
+		   !promise_is_pressed(record, seen, options, now_us)) {
 		want(ret, record->primary, STEP_FORGET_SOURCE, "a primary has no source");
 	}
 }

@@ -107,7 +107,10 @@ static void find_primary_facts(const struct record *record, const struct observa
 		}
 	}
 	if (observation_answers(seen, primary)) {
-		bool opened = !one->status.read_only && !one->status.replica.sql_running;
+		/* What was handed over is applied: then it matters only that nothing more is received. */
+		const struct replica_status *replica = &one->status.replica;
+		bool stopped = record->handed ? replica->io == IO_NO : !replica->sql_running;
+		bool opened = !one->status.read_only && stopped;
 		if (opened && one->status_us >= record->state_since_us) {
 			ret->set |= FACT_WRITABLE;
 		}

@@ -16,6 +16,7 @@ struct decide_options {
 	uint64_t open_us;     /* to make the new primary, before another one is looked for */
 	uint64_t drain_us;    /* switchover: for open transactions to end */
 	uint64_t freeze_us;   /* switchover: for read-only and catch-up */
+	uint64_t press_us;    /* a new primary is spared what no commit waits for so long at most */
 	uint64_t undo_us;     /* switchover: to reopen the old primary */
 	uint64_t parent_us;   /* a parent has been sound for so long: a server goes back below it */
 	uint64_t base_us;     /* so often what every member has is put on the record */

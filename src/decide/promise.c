@@ -204,3 +204,29 @@ enum step promise_step(const struct record *record, const struct observation *se
 	}
 	return !wanted && semisync->source_enabled ? STEP_SEMISYNC_SOURCE_OFF : STEP_NONE;
 }
+
+static bool acknowledges_now(const struct record *record, const struct observation *seen,
+			     uint32_t server)
+{
+	const struct server_status *status = &seen->servers[server].status;
+	return status->replica.io == IO_YES && status->semisync.replica_active &&
+	       record_follows(record, seen, server, record->primary);
+}
+
+bool promise_is_pressed(const struct record *record, const struct observation *seen,
+			const struct decide_options *options, uint64_t now_us)
+{
+	bool young = record->state == GROUP_OPENING ||
+		     (record->state == GROUP_STEADY &&
+		      now_us - record->state_since_us < options->press_us);
+	uint32_t coming = 0;
+	uint32_t there = 0;
+	for (uint32_t i = 0; i < record->server_count && young; i++) {
+		if (i != record->previous && record_is_member(record, i) &&
+		    observation_answers(seen, i)) {
+			coming++;
+			there += acknowledges_now(record, seen, i) ? 1 : 0;
+		}
+	}
+	return coming >= record->acks && there < record->acks;
+}

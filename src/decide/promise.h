@@ -28,6 +28,12 @@ bool promise_advance_base(struct record *record, const struct observation *seen,
 bool promise_may_acknowledge(const struct record *record, const struct observation *seen,
 			     uint32_t server, uint32_t primary);
 
+/* Whether a new primary's commits still wait for somebody who acknowledges, and who is about to is not the former primary: then
+ * what brings no acknowledgement can wait for a moment (decide_options.press_us). Changes of source cost commits tens of
+ * milliseconds on MySQL, on the same disk or processor. */
+bool promise_is_pressed(const struct record *record, const struct observation *seen,
+			const struct decide_options *options, uint64_t now_us);
+
 /* The promise for a primary that is about to be made: `members` will acknowledge, it holds `base`. */
 void promise_begin(struct record *record, const struct observation *seen, uint32_t members,
 		   const struct gtid_set *base);

@@ -107,6 +107,7 @@ struct record {
 		[SERVERS_MAX];	       /* server i gets nothing from its source since; 0: it does */
 	uint64_t left_us[SERVERS_MAX]; /* when it last left a parent for that */
 	uint32_t left_count[SERVERS_MAX]; /* how often it did */
+	bool handed; /* the primary got its role from one that handed over, read-only and whole */
 	uint64_t stage; /* grows with each change of state: results of steps belong to one stage */
 	uint64_t state_since_us;
 	uint64_t

@@ -19,6 +19,7 @@ enum {
 	STREAM_HEARTBEATS = 5, /* half heartbeats without a sign of life: the stream is lost */
 	TENSE_MS = 3000,
 	BASE_INTERVAL_S = 30,
+	PRESS_MS = 1000,
 	APPLY_RATE_LEAST_MS = 100, /* between two readings that tell a rate */
 };
 
@@ -39,6 +40,7 @@ static struct decide_options decide_options_of(const struct manager_options *opt
 		.open_us = (options->step_timeout_ms + before_ms) * ms,
 		.drain_us = options->drain_ms * ms,
 		.freeze_us = options->freeze_ms * ms,
+		.press_us = PRESS_MS * ms,
 		.undo_us = options->step_timeout_ms * ms,
 		.parent_us = (uint64_t)options->parent_return_s * US_PER_S,
 		.base_us = (uint64_t)BASE_INTERVAL_S * US_PER_S,

@@ -46,6 +46,7 @@ struct task {
 	uint16_t source_port;
 	bool acknowledge; /* the server acknowledges as a replica (STEP_REPOINT, STEP_FEED: from the start) */
 	bool wait_for_acks;  /* STEP_PROMOTE: as the record says */
+	bool handed;	     /* STEP_PROMOTE: the former primary handed over, with all it had */
 	struct gtid_set set; /* STEP_CATCH_UP: to be applied */
 };
 

@@ -41,7 +41,8 @@ static enum err run_promote(const struct step_context *context, struct err_ctx *
 	const struct semisync_wanted wanted = { .source = context->task->wait_for_acks,
 						.replica = false,
 						.wait_count = 1 };
-	return server_promote(context->conn, &wanted, context->task->deadline_us, err);
+	return server_promote(context->conn, &wanted, context->task->handed,
+			      context->task->deadline_us, err);
 }
 
 static enum err run_open(const struct step_context *context, struct err_ctx *err)

@@ -255,6 +255,7 @@ static void start_step(struct group *group, const struct turn_context *context, 
 				       ? (group->decision.steps_acknowledge & (1u << server)) != 0
 				       : status->semisync.replica_enabled,
 		.wait_for_acks = record->acks > 0,
+		.handed = record->handed,
 	};
 	uint32_t source = group->decision.steps_source[server];
 	if (source != SERVER_NONE) {

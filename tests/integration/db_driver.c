@@ -268,7 +268,7 @@ static enum err do_semisync(struct driver *d)
 static enum err do_promote(struct driver *d)
 {
 	struct semisync_wanted wanted = wanted_of(d);
-	return server_promote(d->conn, &wanted, deadline(d), &d->err);
+	return server_promote(d->conn, &wanted, number(d->words[4]) != 0, deadline(d), &d->err);
 }
 
 static enum err do_open_writes(struct driver *d)

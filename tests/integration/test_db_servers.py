@@ -221,11 +221,11 @@ def test_replication_life(farm):
 
     primary.ok("read_only", 1)
     for _ in range(2):
-        replica.ok("promote", 1, 0, 1)
+        replica.ok("promote", 1, 0, 1, 1)
         replica.ok("open_writes")
     status = replica.ok("status")
     assert status["ss_source"] and status["ss_after_sync"] and status["ss_timeout_ms"] > 10**9
-    assert not status["read_only"] and not status["sql_running"] and status["configured"]
+    assert not status["read_only"] and status["io"] == IO_NO and status["configured"]
     for _ in range(2):
         farm.repoint(primary, two, was_primary=1, semisync=1)
     db_lib.wait_replicating(primary, True)

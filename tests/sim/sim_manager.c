@@ -294,6 +294,7 @@ static void start_step(struct sim_world *world, uint32_t manager, uint32_t serve
 				    ? acknowledge
 				    : one->seen.servers[server].status.semisync.replica_enabled;
 	task->wait_for_acks = record->acks > 0;
+	task->handed = record->handed;
 	task->source = source;
 	if (step == STEP_CATCH_UP) {
 		gtid_set_copy(&task->set, &one->seen.servers[record->primary].status.executed);

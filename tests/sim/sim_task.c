@@ -166,7 +166,8 @@ static struct sim_phase set_semisync(struct sim_world *world, struct sim_task *t
 static struct sim_phase promote(struct sim_world *world, struct sim_task *task)
 {
 	if (task->phase == 1) {
-		sim_stream_stop(world, task->server, true, true);
+		bool applier = !task->handed || world->setup.flavor != GTID_MYSQL;
+		sim_stream_stop(world, task->server, true, applier);
 		return next(short_time(world));
 	}
 	return set_semisync(world, task, task->wait_for_acks, false);

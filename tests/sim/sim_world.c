@@ -230,6 +230,7 @@ static void choose_setup(struct sim_world *world)
 			     .open_us = 3000 * ms,
 			     .drain_us = 1000 * ms,
 			     .freeze_us = 800 * ms,
+			     .press_us = 400 * ms,
 			     .undo_us = 3000 * ms,
 			     .parent_us = 400 * ms,
 			     .base_us = 500 * ms,

@@ -133,6 +133,7 @@ struct sim_task {
 	uint32_t source;
 	bool acknowledge;
 	bool wait_for_acks;
+	bool handed;
 	struct gtid_set set;
 	uint32_t phase;
 	uint64_t phase_since_us;

@@ -163,6 +163,82 @@ static void test_a_diverged_member_is_counted_on_until_others_have_everything(vo
 	world_fini(&world);
 }
 
+/* Moves the role from s0 to s1, up to the first turn of the new primary. */
+static void switch_over(struct world *world)
+{
+	world->record.ask = ASK_SWITCHOVER;
+	world->record.ask_server = 1;
+	assert_true(world_until(world, GROUP_OPENING, 100));
+	assert_true(world_until(world, GROUP_STEADY, 100));
+	assert_int_equal(world->record.primary, 1);
+}
+
+static bool follows_the_new_primary(const struct world *world, uint32_t server)
+{
+	return record_follows(&world->record, &world->seen, server, world->record.primary);
+}
+
+/* A changed source costs the disk and the processor what the first commits wait for. */
+static void test_the_former_primary_waits_until_another_one_acknowledges(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 3);
+	world.cut = BIT(2);
+	switch_over(&world);
+	turns(&world, 20);
+	assert_true(follows_the_new_primary(&world, 2));
+	assert_false(follows_the_new_primary(&world, 0));
+	assert_true(world.seen.servers[1].status.replica.configured);
+	world.cut = 0;
+	turns(&world, 3);
+	assert_true(follows_the_new_primary(&world, 0));
+	assert_false(world.seen.servers[1].status.replica.configured);
+	world_fini(&world);
+}
+
+/* Else a group whose other replica can't get there would stand still. */
+static void test_the_former_primary_waits_for_a_moment_only(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 3);
+	world.cut = BIT(2);
+	switch_over(&world);
+	turns(&world, 110);
+	assert_true(follows_the_new_primary(&world, 0));
+	assert_false(world.seen.servers[1].status.replica.configured);
+	world_fini(&world);
+}
+
+static void test_the_only_one_who_can_acknowledge_does_not_wait(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 2);
+	switch_over(&world);
+	turns(&world, 2);
+	assert_true(follows_the_new_primary(&world, 0));
+	world_fini(&world);
+}
+
+/* MySQL's appliers need not be stopped before a primary opens to which all was handed over; after a crash half a transaction
+ * may hold its locks. */
+static void test_only_a_switchover_hands_over(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 3);
+	assert_false(world.record.handed);
+	switch_over(&world);
+	assert_true(world.record.handed);
+	assert_true(world_until_healthy(&world, 200));
+	world.alive &= ~BIT(1);
+	assert_true(world_until(&world, GROUP_OPENING, 200));
+	assert_false(world.record.handed);
+	world_fini(&world);
+}
+
 int scenarios_promise(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +249,10 @@ int scenarios_promise(void)
 		cmocka_unit_test(test_no_promise_while_the_primary_is_being_told_to_go_on_alone),
 		cmocka_unit_test(test_what_waits_on_the_primary_is_not_too_much_on_a_replica),
 		cmocka_unit_test(test_a_diverged_member_is_counted_on_until_others_have_everything),
+		cmocka_unit_test(test_the_former_primary_waits_until_another_one_acknowledges),
+		cmocka_unit_test(test_the_former_primary_waits_for_a_moment_only),
+		cmocka_unit_test(test_the_only_one_who_can_acknowledge_does_not_wait),
+		cmocka_unit_test(test_only_a_switchover_hands_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
