@@ -98,6 +98,13 @@ struct dialect {
 	bool stops_slowly; /* its appliers take tens of milliseconds to stop, though they have nothing to do */
 	/* Keeps read-only over a restart where the server can; NULL where it cannot. */
 	enum err (*keep_read_only)(struct conn *conn, uint64_t deadline_us, struct err_ctx *err);
+	/* server_admit_change(), server_end_change(), server_set_parallel_mode(); the last is NULL where nothing overtakes. */
+	enum err (*admit_change)(struct conn *conn, uint32_t domain, uint64_t deadline_us,
+				 struct err_ctx *err);
+	enum err (*end_change)(struct conn *conn, uint32_t domain, uint64_t deadline_us,
+			       struct err_ctx *err);
+	enum err (*set_parallel_mode)(struct conn *conn, const char *mode, uint64_t deadline_us,
+				      struct err_ctx *err);
 	/* reclone_run() of this dialect; connections of the manager's account to both. */
 	enum err (*reclone)(const struct reclone_options *options, struct conn *server,
 			    struct conn *donor, struct err_ctx *err);

@@ -1,6 +1,8 @@
 /* MariaDB, 10.6 and later; tried with 10.11 and 11.8. */
 #include "db/dialect.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "db/conn_text.h"
 #include "db/findings.h"
@@ -76,6 +78,9 @@ enum { SET_VARIABLES, SET_REPLICA, SET_COUNTERS, SET_COUNT_ };
 static const char status_sql[] =
 	"SELECT @@version, @@server_id, @@max_connections, @@global.read_only, @@log_bin, "
 	"@@log_slave_updates,"
+	" @@global.auto_increment_increment AS step, @@global.auto_increment_offset AS step_from,"
+	" @@global.gtid_domain_id AS gtid_domain, @@global.slave_parallel_threads AS threads,"
+	" @@global.slave_parallel_mode AS parallel_mode,"
 	" @@global.gtid_strict_mode AS gtid_strict, @@gtid_binlog_state, @@gtid_slave_pos,"
 	" @@rpl_semi_sync_master_enabled AS source_enabled,"
 	" @@rpl_semi_sync_master_timeout AS source_timeout,"
@@ -103,6 +108,14 @@ static enum err read_variables(struct rows *rows, struct server_status *ret, str
 	ret->log_bin = rows_get_bool(rows, "@@log_bin");
 	ret->log_replica_updates = rows_get_bool(rows, "@@log_slave_updates");
 	ret->gtid_on = true;
+	ret->auto_increment = (uint32_t)rows_get_u64(rows, "step", 0);
+	ret->auto_increment_offset = (uint32_t)rows_get_u64(rows, "step_from", 0);
+	ret->gtid_domain = (uint32_t)rows_get_u64(rows, "gtid_domain", 0);
+	status_read_text(rows, "parallel_mode", ret->parallel_mode, sizeof(ret->parallel_mode));
+	if (rows_get_u64(rows, "threads", 0) == 0 ||
+	    str_equal_nocase(str_of(ret->parallel_mode), STR("none"))) {
+		ret->parallel_mode[0] = 0;
+	}
 	ret->gtid_strict = rows_get_bool(rows, "gtid_strict");
 	ret->semisync.available = true;
 	ret->semisync.source_enabled = rows_get_bool(rows, "source_enabled");
@@ -284,6 +297,10 @@ static void repoint_sql(struct conn *conn, const struct repoint_options *options
 		   "SET GLOBAL rpl_semi_sync_slave_enabled=%d,"
 		   " GLOBAL rpl_semi_sync_slave_kill_conn_timeout=1;",
 		   options->semisync);
+	/* Both threads are stopped here, as it has to be for this. */
+	if (options->in_order) {
+		buf_add_text(sql, "SET GLOBAL slave_parallel_mode='none';");
+	}
 	uint32_t heartbeat_ms = options->heartbeat_ms ? options->heartbeat_ms : SERVER_HEARTBEAT_MS;
 	buf_add_text(sql, "CHANGE MASTER TO MASTER_HOST=");
 	conn_text_quote(sql, str_of(options->host));
@@ -343,6 +360,48 @@ static enum err semisync_source_off(struct conn *conn, uint64_t deadline_us, str
 			  err);
 }
 
+/* Who may write on a read-only server anyway does so in a domain of its own: in that of the primary's transactions the
+ * numbers would collide. A session keeps the domain that it began with, so the old ones are ended. */
+static enum err set_domain(struct conn *conn, uint32_t domain, uint64_t deadline_us,
+			   struct err_ctx *err)
+{
+	CLEANUP(rows_freep) struct rows *rows = NULL;
+	char sql[64];
+	uint32_t killed = 0;
+	(void)snprintf(sql, sizeof(sql), "SET GLOBAL gtid_domain_id=%u", domain);
+	enum err rc = conn_query(conn, str_of(sql), deadline_us, NULL, err);
+	rc = rc ? rc
+		: conn_query(conn, STR("SELECT @@global.read_only NOT IN ('0', 'OFF')"),
+			     deadline_us, &rows, err);
+	if (rc == ERR_OK && rows_next(rows) && rows_at_bool(rows, 0)) {
+		rc = server_kill_sessions(conn, deadline_us, &killed, err);
+	}
+	return rc;
+}
+
+/* An applier that is started again while the receiver runs begins too early in the relay log, and only the parallel one
+ * passes over what it has applied already. So all that was received is applied first, and both threads begin anew.
+ * Source: MariaDB 10.11, tried: 1950 with GTIDs of long before. */
+static enum err set_parallel_mode(struct conn *conn, const char *mode, uint64_t deadline_us,
+				  struct err_ctx *err)
+{
+	struct err_ctx ignored = { 0 };
+	enum err rc = server_stop_receiver(conn, deadline_us, err);
+	rc = rc ? rc : server_wait_drained(conn, deadline_us, err);
+	if (rc != ERR_OK) {
+		(void)!server_start_receiver(conn, deadline_us, &ignored);
+		return rc;
+	}
+	struct buf sql;
+	buf_init(&sql, CONN_SQL_BYTES_MAX);
+	buf_add_text(&sql, "STOP SLAVE; SET GLOBAL slave_parallel_mode=");
+	conn_text_quote(&sql, str_of(mode[0] ? mode : "none"));
+	buf_add_text(&sql, "; START SLAVE");
+	rc = conn_query(conn, buf_str(&sql), deadline_us, NULL, err);
+	buf_fini(&sql);
+	return rc;
+}
+
 const struct dialect dialect_mariadb = {
 	.flavor = GTID_MARIADB,
 	.probe_sql = "SELECT @@global.read_only NOT IN ('0', 'OFF')",
@@ -382,6 +441,9 @@ const struct dialect dialect_mariadb = {
 	.semisync_source_off = semisync_source_off,
 	.repoint_sql = repoint_sql,
 	.keep_read_only = NULL,
+	.admit_change = set_domain,
+	.end_change = set_domain,
+	.set_parallel_mode = set_parallel_mode,
 	.reclone = mariadb_copy_run,
 	.audit = audit,
 };

@@ -86,6 +86,9 @@ static void status_sql(struct conn *conn, struct buf *sql)
 {
 	buf_add_text(sql, "SELECT @@version, @@server_id, @@max_connections, @@server_uuid,"
 			  " @@global.read_only OR @@global.super_read_only AS read_only_any,"
+			  " @@global.auto_increment_increment AS step,"
+			  " @@global.auto_increment_offset AS step_from,"
+			  " @@global.read_only AND NOT @@global.super_read_only AS admins_write,"
 			  " @@log_bin, @@global.gtid_mode AS gtid_mode,"
 			  " @@global.enforce_gtid_consistency AS gtid_strict,"
 			  " @@global.gtid_executed AS executed,");
@@ -112,6 +115,9 @@ static enum err read_variables(struct rows *rows, struct server_status *ret, str
 	ret->server_id = (uint32_t)rows_get_u64(rows, "@@server_id", 0);
 	ret->sessions_max = (uint32_t)rows_get_u64(rows, "@@max_connections", 0);
 	ret->read_only = rows_get_bool(rows, "read_only_any");
+	ret->auto_increment = (uint32_t)rows_get_u64(rows, "step", 0);
+	ret->auto_increment_offset = (uint32_t)rows_get_u64(rows, "step_from", 0);
+	ret->admins_write = rows_get_bool(rows, "admins_write");
 	ret->log_bin = rows_get_bool(rows, "@@log_bin");
 	ret->log_replica_updates = rows_get_bool(rows, "log_updates");
 	ret->gtid_on = rows_get_bool(rows, "gtid_mode");
@@ -268,6 +274,23 @@ static enum err audit(struct conn *conn, uint64_t deadline_us, struct server_fin
 	return ERR_OK;
 }
 
+/* Who may write on a read-only server numbers by its own server_uuid. A restart brings super_read_only back. */
+static enum err admit_change(struct conn *conn, uint32_t domain, uint64_t deadline_us,
+			     struct err_ctx *err)
+{
+	(void)domain;
+	return conn_query(conn, STR("SET GLOBAL super_read_only=0"), deadline_us, NULL, err);
+}
+
+/* Waits for what is being written. Nothing is closed that isn't read-only: a primary may be asked too. */
+static enum err end_change(struct conn *conn, uint32_t domain, uint64_t deadline_us,
+			   struct err_ctx *err)
+{
+	(void)domain;
+	return conn_query(conn, STR("SET GLOBAL super_read_only=@@global.read_only"), deadline_us,
+			  NULL, err);
+}
+
 const struct dialect dialect_mysql = {
 	.flavor = GTID_MYSQL,
 	.repoints_live = true,
@@ -309,6 +332,8 @@ const struct dialect dialect_mysql = {
 	.stop_replication = mysql_stop_replication,
 	.repoint_sql = repoint_sql,
 	.keep_read_only = keep_read_only,
+	.admit_change = admit_change,
+	.end_change = end_change,
 	.reclone = mysql_clone_run,
 	.audit = audit,
 };

@@ -172,6 +172,7 @@ struct repoint_options {
 	uint32_t connect_retry_s; /* 0: 1 */
 	bool was_primary; /* MariaDB: its own binary log counts into the position it asks from */
 	bool semisync;	  /* acknowledge */
+	bool in_order;	  /* MariaDB: apply one after the other, whatever the domain */
 };
 
 /* Makes the server a running replica of the named one. Where the dialect has to forget its relay logs for that

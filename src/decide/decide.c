@@ -4,6 +4,7 @@
 
 #include "decide/bound.h"
 #include "decide/health.h"
+#include "decide/pair.h"
 #include "decide/promise.h"
 #include "decide/tree.h"
 #include "decide/verdict.h"
@@ -69,15 +70,28 @@ static void begin_epoch(struct record *record, const struct observation *seen,
 	}
 }
 
+/* What was acknowledged: a change that the candidate brings along was not, and who lacks it may take over after it. */
+static void find_base(const struct record *record, const struct gtid_set *executed,
+		      struct gtid_set *ret)
+{
+	gtid_set_copy(ret, executed);
+	if (record->pair.set && record->pair.state != PAIR_NONE) {
+		gtid_set_subtract(executed, &record->pair.change, ret);
+	}
+}
+
 static void elect(struct record *record, const struct observation *seen,
 		  const struct decide_options *options, uint32_t candidate, uint64_t now_us)
 {
 	const struct gtid_set *executed = &seen->servers[candidate].status.executed;
 	record->primary = candidate;
 	tree_update(record, seen, options, now_us);
+	struct gtid_set base;
+	gtid_set_init(&base);
+	find_base(record, executed, &base);
 	promise_begin(record, seen,
-		      future_members(record, seen, candidate, record->previous, executed),
-		      executed);
+		      future_members(record, seen, candidate, record->previous, executed), &base);
+	gtid_set_fini(&base);
 	/* A server that becomes primary keeps its log whole. */
 	record->servers[candidate].may_rewind = false;
 }
@@ -86,12 +100,14 @@ static void hand_over(struct record *record, const struct observation *seen,
 		      const struct decide_options *options, uint32_t candidate, uint64_t now_us)
 {
 	const struct gtid_set *final = &seen->servers[record->primary].status.executed;
+	/* The candidate may bring a change along that its replicas have and the old primary lacks. */
+	const struct gtid_set *executed = &seen->servers[candidate].status.executed;
 	record->epoch++;
 	record->previous = record->primary;
 	record->primary = candidate;
 	record->handed = true;
 	tree_update(record, seen, options, now_us);
-	promise_begin(record, seen, future_members(record, seen, candidate, SERVER_NONE, final),
+	promise_begin(record, seen, future_members(record, seen, candidate, SERVER_NONE, executed),
 		      final);
 	record->ask = ASK_NONE;
 }
@@ -152,7 +168,7 @@ static void note_extra(struct record *record, const struct observation *seen, ui
 		if (i == record->primary || !observation_answers(seen, i)) {
 			continue;
 		}
-		enum server_order order = server_facts_compare(seen, i, record->primary);
+		enum server_order order = server_facts_compare(record, seen, i, record->primary);
 		if (order == SERVER_ORDER_SUBSET) {
 			record->extra_since_us[i] = 0;
 		} else if (order == SERVER_ORDER_EXTRA && record->extra_since_us[i] == 0) {
@@ -249,6 +265,17 @@ static void point(const struct record *record, uint32_t server, uint32_t facts,
 	}
 }
 
+/* What a change on one side of a pair asks of a server that has nothing else to do. */
+static void tend_change(const struct record *record, const struct observation *seen,
+			uint32_t server, struct decision *ret)
+{
+	const char *why = NULL;
+	enum step step = pair_step(record, seen, server, &why);
+	if (step != STEP_NONE) {
+		want(ret, server, step, why);
+	}
+}
+
 /* All servers but the primary, by the second table. */
 static void tend_servers(struct record *record, const struct observation *seen,
 			 const struct decide_options *options, uint64_t now_us,
@@ -269,6 +296,8 @@ static void tend_servers(struct record *record, const struct observation *seen,
 			if (rule->step == STEP_REPOINT) {
 				point(record, i, facts, ret);
 			}
+		} else if (!record->servers[i].recloning && !record->servers[i].diverged) {
+			tend_change(record, seen, i, ret);
 		}
 		if ((facts & (SERVER_RUNNING | SERVER_SUBSET)) ==
 		    (SERVER_RUNNING | SERVER_SUBSET)) {
@@ -388,6 +417,8 @@ static void tend_primary(struct record *record, const struct observation *seen,
 	} else if (seen->servers[record->primary].status.replica.configured &&
 		   !promise_is_pressed(record, seen, options, now_us)) {
 		want(ret, record->primary, STEP_FORGET_SOURCE, "a primary has no source");
+	} else {
+		tend_change(record, seen, record->primary, ret);
 	}
 }
 
@@ -462,6 +493,9 @@ void decide(struct record *record, const struct observation *seen,
 	}
 	apply_rule(record, seen, options, now_us, ret);
 	if (!ret->moved) {
+		bool pair_changed = false;
+		ret->pair_rule = pair_update(record, seen, now_us, &pair_changed);
+		ret->changed = pair_note_modes(record, seen) || pair_changed || ret->changed;
 		plan(record, seen, options, now_us, ret);
 		note_acknowledging(record, seen, ret);
 	}

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "decide/facts.h"
+#include "decide/pair.h"
 #include "decide/rules.h"
 #include "decide/server_rules.h"
 
@@ -23,8 +24,10 @@ struct decision {
 		steps_acknowledge; /* bit i: STEP_REPOINT, STEP_FEED: it acknowledges what it receives there */
 	const struct server_rule
 		*server_rules[SERVERS_MAX]; /* rows that matched; NULL: not looked at */
-	uint32_t downtime_over;		    /* bit i: that of server i has ended */
-	uint32_t acted;			    /* bit i: the row of server i changed the record */
+	const struct pair_rule
+		*pair_rule;	 /* of the pair's change; NULL: no pair, or not looked at */
+	uint32_t downtime_over;	 /* bit i: that of server i has ended */
+	uint32_t acted;		 /* bit i: the row of server i changed the record */
 	const char *promise_why; /* why sync set or acks changed without a row; NULL: they didn't */
 };
 

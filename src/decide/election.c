@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "decide/bound.h"
+#include "decide/pair.h"
 
 const char *election_unfit(const struct record *record, const struct observation *seen,
 			   uint32_t server)
@@ -21,6 +22,9 @@ const char *election_unfit(const struct record *record, const struct observation
 	}
 	if (record_in_downtime(record, server)) {
 		return "is in downtime";
+	}
+	if (pair_is_half_done(record, server)) {
+		return "is on the side that is being changed";
 	}
 	if (!status->log_bin || !status->log_replica_updates) {
 		return "does not log what it replicates (log_bin, log_slave_updates)";
@@ -82,14 +86,14 @@ static uint32_t silenced_servers(const struct record *record, const struct obser
 			continue;
 		}
 		bool silenced = i == record->previous ? is_fenced(seen, i) : is_stopped(seen, i);
-		if (silenced && !record->servers[i].diverged) {
+		if (silenced && !record->servers[i].diverged && !pair_is_half_done(record, i)) {
 			stopped |= 1u << i;
 		}
 	}
 	uint32_t set = stopped;
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		if (i != record->previous && !record->servers[i].diverged &&
-		    is_fed(record, seen, i, stopped)) {
+		    !pair_is_half_done(record, i) && is_fed(record, seen, i, stopped)) {
 			set |= 1u << i;
 		}
 	}
@@ -110,7 +114,8 @@ static uint32_t answering_servers(const struct record *record, const struct obse
 {
 	uint32_t set = 0;
 	for (uint32_t i = 0; i < record->server_count; i++) {
-		if (observation_answers(seen, i) && !record->servers[i].diverged) {
+		if (observation_answers(seen, i) && !record->servers[i].diverged &&
+		    !pair_is_half_done(record, i)) {
 			set |= 1u << i;
 		}
 	}
@@ -205,7 +210,11 @@ static bool is_complete(const struct record *record, const struct electorate *fr
 {
 	uint32_t silenced = from->silenced;
 	if (silenced == 0) {
-		(void)snprintf(missing, missing_bytes, "no replica can be reached");
+		(void)snprintf(missing, missing_bytes,
+			       record->pair.state == PAIR_CHANGING
+				       ? "no replica can be reached but those of the side that is "
+					 "being changed, which may only take over by --accept-loss"
+				       : "no replica can be reached");
 		return false;
 	}
 	if (from->lost == SERVER_NONE) {
@@ -292,6 +301,10 @@ static int compare_wishes(const struct record *record, uint32_t lost, uint32_t a
 	/* Reopening the lost primary moves nobody; but who orders a failover wants another one. */
 	if ((a == lost) != (b == lost)) {
 		return (a == lost) != (record->ask == ASK_FAILOVER) ? 1 : -1;
+	}
+	/* The other one of a pair takes its replicas along, and is what people expect. */
+	if (pair_is_master(record, a) != pair_is_master(record, b)) {
+		return pair_is_master(record, a) ? 1 : -1;
 	}
 	if (lost != SERVER_NONE &&
 	    record_same_dc(record, a, lost) != record_same_dc(record, b, lost)) {
@@ -527,8 +540,21 @@ static void elect(const struct record *record, const struct observation *seen,
 	}
 }
 
-void election_hold(const struct record *record, const struct observation *seen,
-		   enum election_patience patience, struct election *ret)
+/* A change of one side that the other lacks was never acknowledged to anybody: without it the servers are compared. What
+ * is left out in `without` is to be released. */
+static void set_change_aside(const struct record *record, const struct observation *seen,
+			     struct observation *without)
+{
+	observation_copy(without, seen);
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		struct server_status *status = &without->servers[i].status;
+		gtid_set_subtract(&status->executed, &record->pair.change, &status->executed);
+		gtid_set_subtract(&status->received, &record->pair.change, &status->received);
+	}
+}
+
+static void hold(const struct record *record, const struct observation *seen,
+		 enum election_patience patience, struct election *ret)
 {
 	const struct electorate from = {
 		.silenced = silenced_servers(record, seen, patience == ELECTION_LATE),
@@ -541,8 +567,8 @@ void election_hold(const struct record *record, const struct observation *seen,
 	elect(record, seen, &from, ret);
 }
 
-void election_rehearse(const struct record *record, const struct observation *seen,
-		       struct election *ret)
+static void rehearse(const struct record *record, const struct observation *seen,
+		     struct election *ret)
 {
 	uint32_t reached = answering_servers(record, seen) & ~(1u << record->primary);
 	const struct electorate from = {
@@ -554,4 +580,30 @@ void election_rehearse(const struct record *record, const struct observation *se
 		.lost_us = bound_lost_us(seen, record->primary),
 	};
 	elect(record, seen, &from, ret);
+}
+
+void election_hold(const struct record *record, const struct observation *seen,
+		   enum election_patience patience, struct election *ret)
+{
+	struct observation without;
+	if (!pair_is_set_aside(record)) {
+		hold(record, seen, patience, ret);
+		return;
+	}
+	set_change_aside(record, seen, &without);
+	hold(record, &without, patience, ret);
+	observation_fini(&without);
+}
+
+void election_rehearse(const struct record *record, const struct observation *seen,
+		       struct election *ret)
+{
+	struct observation without;
+	if (!pair_is_set_aside(record)) {
+		rehearse(record, seen, ret);
+		return;
+	}
+	set_change_aside(record, seen, &without);
+	rehearse(record, &without, ret);
+	observation_fini(&without);
 }

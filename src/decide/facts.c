@@ -5,6 +5,7 @@
 
 #include "decide/cooldown.h"
 #include "decide/election.h"
+#include "decide/pair.h"
 #include "decide/verdict.h"
 
 static const char *const fact_names[FACT_COUNT_] = {
@@ -247,6 +248,9 @@ static bool is_readier(const struct record *record, const struct observation *se
 	uint32_t primary = record->primary;
 	if (record_same_dc(record, a, primary) != record_same_dc(record, b, primary)) {
 		return record_same_dc(record, a, primary);
+	}
+	if (pair_is_master(record, a) != pair_is_master(record, b)) {
+		return pair_is_master(record, a);
 	}
 	if (record->servers[a].weight != record->servers[b].weight) {
 		return record->servers[a].weight > record->servers[b].weight;

@@ -170,6 +170,19 @@ static void carry_out(struct course *course, uint32_t server, enum step step)
 	case STEP_SEMISYNC_SOURCE_OFF:
 		status->semisync.source_enabled = step == STEP_SEMISYNC_SOURCE_ON;
 		break;
+	case STEP_ADMIT_CHANGE:
+	case STEP_END_CHANGE:
+		status->gtid_domain = step == STEP_ADMIT_CHANGE ? course->record.pair.domain
+								: course->record.pair.home_domain;
+		status->admins_write = step == STEP_ADMIT_CHANGE;
+		break;
+	case STEP_APPLY_IN_ORDER:
+		status->parallel_mode[0] = 0;
+		break;
+	case STEP_APPLY_AS_BEFORE:
+		memcpy(status->parallel_mode, course->record.servers[server].parallel_mode,
+		       sizeof(status->parallel_mode));
+		break;
 	case STEP_COUNT_:
 		break;
 	}

@@ -18,7 +18,8 @@ enum {
 	SERVER_UUID_BYTES_MAX = 40,
 	VERSION_BYTES_MAX = 64,
 	SERVER_ERROR_BYTES_MAX = 256,
-	HOOK_WORDS_BYTES_MAX = 192, /* why a hook said no, with the NUL */
+	PARALLEL_MODE_BYTES_MAX = 16, /* MariaDB slave_parallel_mode, with the NUL */
+	HOOK_WORDS_BYTES_MAX = 192,   /* why a hook said no, with the NUL */
 };
 
 /* What the newest contact proved about the server's process. An error number is a fact about liveness:
@@ -79,8 +80,14 @@ struct server_status {
 	bool read_only;				 /* nobody but privileged accounts may write */
 	bool log_bin;
 	bool log_replica_updates;
-	bool gtid_on;	  /* GTIDs are written (MariaDB: always) */
-	bool gtid_strict; /* MariaDB gtid_strict_mode; MySQL enforce_gtid_consistency=ON */
+	bool gtid_on;		 /* GTIDs are written (MariaDB: always) */
+	bool gtid_strict;	 /* MariaDB gtid_strict_mode; MySQL enforce_gtid_consistency=ON */
+	uint32_t auto_increment; /* auto_increment_increment; 0: not known */
+	uint32_t auto_increment_offset;
+	uint32_t gtid_domain; /* MariaDB: in which new sessions write */
+	bool admins_write;    /* MySQL: read_only without super_read_only */
+	/* MariaDB: transactions of different domains may overtake each other; "" when they can't. */
+	char parallel_mode[PARALLEL_MODE_BYTES_MAX];
 	uint64_t uptime_s;
 	uint64_t started_s;    /* when its process began, by its own clock, exact; 0: not known */
 	uint32_t sessions;     /* client connections: Threads_connected */

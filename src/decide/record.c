@@ -8,6 +8,9 @@ static const char *const state_names[GROUP_STATE_COUNT_] = { "forming",	 "steady
 							     "refused",	 "opening", "draining",
 							     "freezing", "undoing" };
 static const char *const ask_names[ASK_COUNT_] = { "none", "switchover", "failover" };
+static const char *const pair_state_names[PAIR_STATE_COUNT_] = { "none", "out",	      "changing",
+								 "back", "switching", "following" };
+static const char *const pair_ask_names[PAIR_ASK_COUNT_] = { "none", "done", "abort" };
 
 void record_init(struct record *record)
 {
@@ -15,11 +18,13 @@ void record_init(struct record *record)
 	record->primary = SERVER_NONE;
 	record->previous = SERVER_NONE;
 	record->ask_server = SERVER_NONE;
+	record->pair.out = SERVER_NONE;
 }
 
 void record_fini(struct record *record)
 {
 	gtid_set_fini(&record->base);
+	gtid_set_fini(&record->pair.change);
 	for (uint32_t i = 0; i < SERVERS_MAX; i++) {
 		gtid_set_fini(&record->servers[i].extra);
 	}
@@ -42,13 +47,16 @@ void record_copy(struct record *to, const struct record *from)
 	uint32_t count =
 		to->server_count > from->server_count ? to->server_count : from->server_count;
 	struct gtid_set base = to->base;
+	struct gtid_set change = to->pair.change;
 	if (to == from) {
 		return;
 	}
 	memcpy(to, from, head);
 	memcpy((char *)to + tail, (const char *)from + tail, sizeof(*from) - tail);
 	to->base = base;
+	to->pair.change = change;
 	gtid_set_copy(&to->base, &from->base);
+	gtid_set_copy(&to->pair.change, &from->pair.change);
 	for (uint32_t i = 0; i < count; i++) {
 		copy_server(&to->servers[i], &from->servers[i]);
 	}
@@ -126,4 +134,14 @@ const char *group_state_name(enum group_state state)
 const char *ask_name(enum ask ask)
 {
 	return ask_names[ask];
+}
+
+const char *pair_state_name(enum pair_state state)
+{
+	return pair_state_names[state];
+}
+
+const char *pair_ask_name(enum pair_ask ask)
+{
+	return pair_ask_names[ask];
 }

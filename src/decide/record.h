@@ -11,7 +11,14 @@
 
 #include "decide/observation.h"
 
-enum { SERVER_NONE = SERVERS_MAX, FAILOVERS_KEPT = 10, DOWNTIME_BYTES_MAX = 128 };
+enum {
+	SERVER_NONE = SERVERS_MAX,
+	FAILOVERS_KEPT = 10,
+	DOWNTIME_BYTES_MAX = 128,
+	PAIR_WORDS_BYTES_MAX = 128,
+	PAIR_SCRIPT_BYTES_MAX = 72,
+	PAIR_DOMAIN_DEFAULT = 1000,
+};
 
 enum policy {
 	POLICY_ASYNC,	 /* a failover may lose what no replica received; it is named by GTID */
@@ -37,6 +44,43 @@ enum ask {
 	ASK_SWITCHOVER,
 	ASK_FAILOVER, /* a person orders it: witnesses, pause, cool-down and cap don't matter */
 	ASK_COUNT_
+};
+
+/* How far a change on the passive side of a pair has got; pair.c has the rules. */
+enum pair_state {
+	PAIR_NONE,	/* nothing is under way */
+	PAIR_OUT,	/* the passive side leaves sync set and readers */
+	PAIR_CHANGING,	/* it is changed: by a person, or by the statements of a file */
+	PAIR_BACK,	/* the change is complete: the side comes back and catches up */
+	PAIR_SWITCHING, /* the roles switch as in any planned switchover */
+	PAIR_FOLLOWING, /* the other side gets the change by replication */
+	PAIR_STATE_COUNT_
+};
+
+enum pair_ask { PAIR_ASK_NONE, PAIR_ASK_DONE, PAIR_ASK_ABORT, PAIR_ASK_COUNT_ };
+
+/* Two servers that take turns in being the primary, each with what is below it: an active and a passive side. */
+struct record_pair {
+	bool set;
+	uint32_t masters[2]; /* indexes */
+	uint32_t domain;     /* MariaDB: what is changed is written in this GTID domain */
+	enum pair_state state;
+	uint32_t out; /* index of the master whose side is changed; SERVER_NONE: PAIR_NONE */
+	enum pair_ask ask;
+	bool discard; /* PAIR_ASK_ABORT: although something was changed */
+	/* What `out` and those below it may have that the primary lacks. PAIR_CHANGING: whatever `out` numbers itself
+	 * from now on; later: exactly what was changed. */
+	struct gtid_set change;
+	uint32_t home_domain;		    /* MariaDB: gtid_domain_id of `out` before */
+	char what[PAIR_WORDS_BYTES_MAX];    /* for people: what is changed */
+	char script[PAIR_SCRIPT_BYTES_MAX]; /* which statements are run; "": a person makes it */
+	uint32_t script_done;		    /* so many of them are through */
+	uint64_t script_mark; /* transactions of `change` when the next one was begun */
+	uint32_t ended;	      /* id of the row that ended the newest change; 0: none has */
+
+	/* Not stored. */
+	uint64_t since_us; /* the state */
+	uint64_t tried_us; /* a switchover was asked for; 0: none yet */
 };
 
 struct record_server {
@@ -67,6 +111,8 @@ struct record_server {
 	 * counts all the same. Monotonic microseconds of this observer at which it ends; 0: not in downtime. */
 	int64_t downtime_until_us;
 	char downtime_why[DOWNTIME_BYTES_MAX];
+	/* MariaDB: how it applied in parallel before it was told to apply in order; "": it wasn't. */
+	char parallel_mode[PARALLEL_MODE_BYTES_MAX];
 };
 
 struct record {
@@ -92,6 +138,7 @@ struct record {
 	int64_t failovers_us[FAILOVERS_KEPT];
 	bool cooling; /* the group has not been healthy since the newest of them */
 	bool stalled; /* `previous` lost the role when its disk took no writes: others are preferred to it */
+	struct record_pair pair;
 	uint32_t server_count;
 	struct record_server servers[SERVERS_MAX];
 
@@ -156,6 +203,8 @@ bool record_follows(const struct record *record, const struct observation *seen,
 const char *policy_name(enum policy policy);	      /* "lossless" */
 const char *group_state_name(enum group_state state); /* "steady" */
 const char *ask_name(enum ask ask);		      /* "switchover" */
+const char *pair_state_name(enum pair_state state);   /* "changing" */
+const char *pair_ask_name(enum pair_ask ask);	      /* "done" */
 
 /* The server that it is set below; SERVER_NONE: directly below the primary. */
 static inline uint32_t record_parent(const struct record *record, uint32_t server)

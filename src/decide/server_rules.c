@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "decide/pair.h"
 #include "decide/tree.h"
 
 #define UP SERVER_ANSWERS
@@ -99,8 +100,8 @@ static bool is_waited_for(const struct server_status *source, const struct gtid_
 	return waited_for;
 }
 
-enum server_order server_facts_compare(const struct observation *seen, uint32_t server,
-				       uint32_t primary)
+enum server_order server_facts_compare(const struct record *record, const struct observation *seen,
+				       uint32_t server, uint32_t primary)
 {
 	const struct observation_server *one = &seen->servers[server];
 	const struct observation_server *source = &seen->servers[primary];
@@ -112,7 +113,8 @@ enum server_order server_facts_compare(const struct observation *seen, uint32_t 
 	} else {
 		return SERVER_ORDER_UNKNOWN;
 	}
-	if (!gtid_set_contains(&source->status.executed, executed)) {
+	if (!gtid_set_contains(&source->status.executed, executed) &&
+	    !pair_explains(record, server, executed, &source->status.executed)) {
 		return is_waited_for(&source->status, executed) ? SERVER_ORDER_UNKNOWN
 								: SERVER_ORDER_EXTRA;
 	}
@@ -241,12 +243,13 @@ uint32_t server_facts_find(const struct record *record, const struct observation
 	if (!observation_answers(seen, record->primary)) {
 		return set;
 	}
-	enum server_order order = server_facts_compare(seen, server, record->primary);
+	enum server_order order = server_facts_compare(record, seen, server, record->primary);
 	/* While a new primary is made nothing moves on either side, so the order of the readings doesn't matter. */
 	if (record->state == GROUP_OPENING) {
-		order = gtid_set_contains(&source->status.executed, &one->status.executed)
-				? SERVER_ORDER_SUBSET
-				: SERVER_ORDER_UNKNOWN;
+		const struct gtid_set *executed = &one->status.executed;
+		bool subset = gtid_set_contains(&source->status.executed, executed) ||
+			      pair_explains(record, server, executed, &source->status.executed);
+		order = subset ? SERVER_ORDER_SUBSET : SERVER_ORDER_UNKNOWN;
 	}
 	set |= order == SERVER_ORDER_SUBSET ? SERVER_SUBSET : 0;
 	bool settled = !one->status.replica.sql_running ||

@@ -64,10 +64,11 @@ extern const uint32_t server_rules_count;
 bool server_facts_caught_up(const struct observation *seen, uint32_t server, uint32_t primary,
 			    uint64_t since_us);
 
-/* What a server has, against what the primary has that was read after it. */
+/* What a server has, against what the primary has that was read after it. What a pair's change explains is not too
+ * much. */
 enum server_order { SERVER_ORDER_UNKNOWN, SERVER_ORDER_SUBSET, SERVER_ORDER_EXTRA };
-enum server_order server_facts_compare(const struct observation *seen, uint32_t server,
-				       uint32_t primary);
+enum server_order server_facts_compare(const struct record *record, const struct observation *seen,
+				       uint32_t server, uint32_t primary);
 
 /* Its process is gone: twice in a row nobody listened. */
 bool server_facts_is_dead(const struct observation *seen, uint32_t server);

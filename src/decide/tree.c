@@ -1,5 +1,7 @@
 #include "decide/tree.h"
 
+#include "decide/pair.h"
+
 enum { LEFT_DOUBLINGS_MAX = 6 };
 
 uint32_t tree_source(const struct record *record, uint32_t server)
@@ -16,7 +18,7 @@ bool tree_may_acknowledge(const struct record *record, const struct observation 
 			  uint32_t server)
 {
 	return tree_source(record, server) == record->primary &&
-	       !(record->leaving & (1u << server)) &&
+	       !(record->leaving & (1u << server)) && !pair_is_out(record, server) &&
 	       seen->servers[server].status.replica.delay_s == 0;
 }
 
@@ -148,6 +150,10 @@ static uint32_t find_source(struct record *record, const struct observation *see
 {
 	uint32_t present = present_source(record, seen, server);
 	uint32_t at = record_parent(record, server);
+	/* What it has of a change only its parent has too. */
+	if (pair_is_pinned(record, server) && at != SERVER_NONE) {
+		return at;
+	}
 	for (uint32_t hops = 0; hops < record->server_count && at != SERVER_NONE &&
 				at != record->primary && at != server;
 	     hops++) {

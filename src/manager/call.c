@@ -233,6 +233,13 @@ enum err call_switchover(struct manager_core *core, struct call *call, json_t **
 			       "group '%s' is %s: a switchover starts from steady",
 			       group->record.group, group_state_name(group->record.state));
 	}
+	enum pair_state pair = group->record.pair.state;
+	if (pair != PAIR_NONE && pair != PAIR_FOLLOWING) {
+		return err_set(err, ERR_REFUSED,
+			       "a change of the pair's passive side is under way (%s), the roles "
+			       "switch at its end: see 'muster pair show'",
+			       pair_state_name(pair));
+	}
 	if (server == group->record.primary) {
 		return err_set(err, ERR_REFUSED, "'%s' is the primary already",
 			       group->record.servers[server].name);

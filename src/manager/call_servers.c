@@ -1,6 +1,7 @@
 /* group.add and group.remove: servers join a group and leave it. */
 #include <string.h>
 
+#include "decide/pair.h"
 #include "manager/call.h"
 #include "manager/plan.h"
 #include "manager/rejoin.h"
@@ -87,6 +88,12 @@ static void drop_server(struct record *record, uint32_t gone)
 		uint32_t *below = &record->servers[i].below;
 		*below -= *below > gone + 1 ? 1 : 0;
 	}
+	for (uint32_t i = 0; i < 2 && record->pair.set; i++) {
+		record->pair.masters[i] -= record->pair.masters[i] > gone ? 1 : 0;
+	}
+	if (record->pair.out != SERVER_NONE && record->pair.out > gone) {
+		record->pair.out--;
+	}
 	memset(record->source, 0, sizeof(record->source)); /* by index; found anew at once */
 	gtid_set_fini(&record->servers[gone].extra);
 	for (uint32_t i = gone; i + 1 < record->server_count; i++) {
@@ -124,6 +131,10 @@ enum err call_remove(struct manager_core *core, struct call *call, json_t **ret,
 			       server == group->record.primary
 				       ? "it is the primary: switch over to another server first"
 				       : "a server can be removed while the group is steady only");
+	}
+	if (pair_is_master(&group->record, server)) {
+		return err_set(err, ERR_REFUSED,
+			       "'%s' is one of the pair: first 'muster pair unset'", name);
 	}
 	const struct rejoin *job = rejoin_under_way(group);
 	if (job && strcmp(job->order.server.name, name) == 0) {

@@ -8,6 +8,7 @@
 #include "decide/health.h"
 #include "decide/tree.h"
 #include "manager/call.h"
+#include "manager/pair_json.h"
 #include "manager/record_json.h"
 #include "manager/rejoin.h"
 
@@ -358,6 +359,7 @@ enum err call_status(struct manager_core *core, struct call *call, json_t **ret,
 	(void)json_object_set_new(*ret, "manager", role_to_json(core));
 	(void)json_object_set_new(*ret, "rejoin", rejoin_to_json(group));
 	(void)json_object_set_new(*ret, "addresses", addresses_of_group(core, record->group));
+	(void)json_object_set_new(*ret, "pair", pair_to_json(group, now_us));
 	buf_fini(&missing);
 	return *ret ? ERR_OK : err_set(err, ERR_FAILED, "the status can't be written as JSON");
 }

@@ -45,6 +45,10 @@ struct task {
 	char source_host[HOST_BYTES_MAX]; /* STEP_REPOINT, STEP_FEED: whom to replicate from */
 	uint16_t source_port;
 	bool acknowledge; /* the server acknowledges as a replica (STEP_REPOINT, STEP_FEED: from the start) */
+	bool was_primary; /* STEP_REPOINT, STEP_FEED: what it wrote itself counts into where it goes on */
+	bool in_order; /* STEP_REPOINT, STEP_FEED: it applies one after the other */
+	char parallel_mode[PARALLEL_MODE_BYTES_MAX]; /* STEP_APPLY_AS_BEFORE */
+	uint32_t domain;     /* STEP_ADMIT_CHANGE, STEP_END_CHANGE: MariaDB's GTID domain */
 	bool wait_for_acks;  /* STEP_PROMOTE: as the record says */
 	bool handed;	     /* STEP_PROMOTE: the former primary handed over, with all it had */
 	struct gtid_set set; /* STEP_CATCH_UP: to be applied */

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/str.h"
 #include "decide/facts.h"
+#include "decide/pair.h"
 #include "decide/tree.h"
 
 static enum route_writes writes_of(enum group_state state)
@@ -63,7 +64,7 @@ static bool serves_reads(const struct record *record, const struct observation *
 {
 	const struct replica_status *replica = &seen->servers[server].status.replica;
 	if (server == record->primary || record->servers[server].diverged || replica->delay_s > 0 ||
-	    !observation_answers(seen, server)) {
+	    pair_is_out(record, server) || !observation_answers(seen, server)) {
 		return false;
 	}
 	if (record->state != GROUP_STEADY) {

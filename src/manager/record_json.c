@@ -73,14 +73,15 @@ static json_t *downtime_to_json(const struct record_server *server, const struct
 
 static json_t *server_to_json(const struct record_server *server, const struct record_moment *now)
 {
-	return json_pack("{s:s, s:s, s:i, s:i, s:b, s:b, s:o, s:b, s:b, s:I, s:b, s:s, s:s, s:o}",
-			 "name", server->name, "host", server->host, "port", (int)server->port,
-			 "weight", (int)server->weight, "never_promote", server->never_promote,
-			 "diverged", server->diverged, "extra", gtid_to_json(&server->extra),
-			 "may_rewind", server->may_rewind, "acknowledges", server->acknowledges,
-			 "started", (json_int_t)server->started_s, "recloning", server->recloning,
-			 "uuid", server->uuid, "dc", server->dc, "downtime",
-			 downtime_to_json(server, now));
+	return json_pack(
+		"{s:s, s:s, s:i, s:i, s:b, s:b, s:o, s:b, s:b, s:I, s:b, s:s, s:s, s:o, s:s}",
+		"name", server->name, "host", server->host, "port", (int)server->port, "weight",
+		(int)server->weight, "never_promote", server->never_promote, "diverged",
+		server->diverged, "extra", gtid_to_json(&server->extra), "may_rewind",
+		server->may_rewind, "acknowledges", server->acknowledges, "started",
+		(json_int_t)server->started_s, "recloning", server->recloning, "uuid", server->uuid,
+		"dc", server->dc, "downtime", downtime_to_json(server, now), "parallel_mode",
+		server->parallel_mode);
 }
 
 /* Servers are named, not numbered, so that the text can be read. */
@@ -101,6 +102,23 @@ static json_t *sync_set_to_json(const struct record *record)
 	return names;
 }
 
+static json_t *pair_to_json(const struct record *record)
+{
+	const struct record_pair *pair = &record->pair;
+	if (!pair->set) {
+		return json_null();
+	}
+	return json_pack("{s:[o, o], s:i, s:s, s:o, s:s, s:b, s:o, s:i, s:s, s:s, s:i, s:I, s:i}",
+			 "masters", name_to_json(record, pair->masters[0]),
+			 name_to_json(record, pair->masters[1]), "domain", (int)pair->domain,
+			 "state", pair_state_name(pair->state), "out",
+			 name_to_json(record, pair->out), "ask", pair_ask_name(pair->ask),
+			 "discard", (int)pair->discard, "change", gtid_to_json(&pair->change),
+			 "home_domain", (int)pair->home_domain, "what", pair->what, "script",
+			 pair->script, "script_done", (int)pair->script_done, "script_mark",
+			 (json_int_t)pair->script_mark, "ended", (int)pair->ended);
+}
+
 json_t *record_to_json(const struct record *record, const struct record_moment *now)
 {
 	json_t *servers = json_array();
@@ -112,7 +130,7 @@ json_t *record_to_json(const struct record *record, const struct record_moment *
 	}
 	return json_pack(
 		"{s:i, s:s, s:s, s:b, s:I, s:I, s:s, s:o, s:o, s:o, s:i, s:o, s:s, s:o, s:b, s:o, "
-		"s:b, s:i, s:b, s:b, s:o}",
+		"s:b, s:i, s:b, s:b, s:o, s:o}",
 		"format", RECORD_FORMAT, "group", record->group, "policy",
 		policy_name(record->policy), "paused", record->paused, "version",
 		(json_int_t)record->version, "epoch", (json_int_t)record->epoch, "state",
@@ -123,7 +141,8 @@ json_t *record_to_json(const struct record *record, const struct record_moment *
 		name_to_json(record, record->ask_server), "ask_accept_loss",
 		record->ask_accept_loss, "failovers_us", failovers_to_json(record, now), "cooling",
 		record->cooling, "max_loss_s", (int)record->max_loss_s, "stay_in_dc",
-		record->stay_in_dc, "stalled", record->stalled, "servers", servers);
+		record->stay_in_dc, "stalled", record->stalled, "servers", servers, "pair",
+		pair_to_json(record));
 }
 
 static enum err read_text(const json_t *json, const char *key, char *to, size_t bytes,
@@ -155,6 +174,13 @@ static enum err read_settings(const json_t *json, const struct record_moment *no
 {
 	const json_t *downtime = json_object_get(json, "downtime");
 	enum err rc = ERR_OK;
+	if (json_object_get(json, "parallel_mode")) {
+		rc = read_text(json, "parallel_mode", ret->parallel_mode,
+			       sizeof(ret->parallel_mode), err);
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
 	if (json_object_get(json, "dc")) {
 		rc = read_text(json, "dc", ret->dc, sizeof(ret->dc), err);
 	}
@@ -255,6 +281,67 @@ static const char *ask_word(unsigned i)
 	return ask_name((enum ask)i);
 }
 
+static const char *pair_state_word(unsigned i)
+{
+	return pair_state_name((enum pair_state)i);
+}
+
+static const char *pair_ask_word(unsigned i)
+{
+	return pair_ask_name((enum pair_ask)i);
+}
+
+static enum err read_master(const struct record *record, const json_t *name, uint32_t *ret,
+			    struct err_ctx *err)
+{
+	*ret = json_is_string(name) ? record_find(record, json_string_value(name)) : SERVER_NONE;
+	return *ret == SERVER_NONE
+		       ? err_set(err, ERR_PARSE, "'masters' names no server of the group")
+		       : ERR_OK;
+}
+
+/* Records of older versions have none. */
+static enum err read_pair(const json_t *record, struct record *ret, struct err_ctx *err)
+{
+	struct record_pair *pair = &ret->pair;
+	const json_t *json = json_object_get(record, "pair");
+	const json_t *masters = json_object_get(json, "masters");
+	uint64_t domain = 0;
+	uint64_t home = 0;
+	uint64_t done = 0;
+	uint64_t ended = 0;
+	unsigned state = 0;
+	unsigned ask = 0;
+	if (!json_is_object(json)) {
+		return ERR_OK;
+	}
+	enum err rc = read_master(ret, json_array_get(masters, 0), &pair->masters[0], err);
+	rc = rc ? rc : read_master(ret, json_array_get(masters, 1), &pair->masters[1], err);
+	rc = rc ? rc : read_number(json, "domain", INT32_MAX, &domain, err);
+	rc = rc ? rc : read_number(json, "home_domain", UINT32_MAX, &home, err);
+	rc = rc ? rc : read_number(json, "script_done", UINT32_MAX, &done, err);
+	rc = rc ? rc : read_number(json, "ended", UINT32_MAX, &ended, err);
+	rc = rc ? rc : read_number(json, "script_mark", INT64_MAX, &pair->script_mark, err);
+	rc = rc ? rc : read_word(json, "state", pair_state_word, PAIR_STATE_COUNT_, &state, err);
+	rc = rc ? rc : read_word(json, "ask", pair_ask_word, PAIR_ASK_COUNT_, &ask, err);
+	rc = rc ? rc : read_server_name(ret, json, "out", &pair->out, err);
+	rc = rc ? rc : gtid_from_json(json_object_get(json, "change"), &pair->change, err);
+	rc = rc ? rc : read_text(json, "what", pair->what, sizeof(pair->what), err);
+	rc = rc ? rc : read_text(json, "script", pair->script, sizeof(pair->script), err);
+	if (rc == ERR_OK && (state != PAIR_NONE) != (pair->out != SERVER_NONE)) {
+		rc = err_set(err, ERR_PARSE, "'state' and 'out' contradict each other");
+	}
+	pair->set = rc == ERR_OK;
+	pair->state = (enum pair_state)state;
+	pair->ask = (enum pair_ask)ask;
+	pair->discard = json_is_true(json_object_get(json, "discard"));
+	pair->domain = (uint32_t)domain;
+	pair->home_domain = (uint32_t)home;
+	pair->script_done = (uint32_t)done;
+	pair->ended = (uint32_t)ended;
+	return rc ? err_wrap(err, rc, "pair") : ERR_OK;
+}
+
 static enum err read_words(const json_t *json, struct record *ret, struct err_ctx *err)
 {
 	unsigned policy = 0;
@@ -351,6 +438,7 @@ enum err record_from_json(const json_t *json, const struct record_moment *now, s
 	rc = rc ? rc : read_sync_set(json, ret, err);
 	rc = rc ? rc : gtid_from_json(json_object_get(json, "base"), &ret->base, err);
 	rc = rc ? rc : read_failovers(json, now, ret, err);
+	rc = rc ? rc : read_pair(json, ret, err);
 	ret->acks = (uint32_t)acks;
 	ret->stay_in_dc = json_is_true(json_object_get(json, "stay_in_dc"));
 	ret->paused = json_is_true(json_object_get(json, "paused"));

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "db/server.h"
+#include "db/server_pair.h"
 
 static enum err run_stop_receiver(const struct step_context *context, struct err_ctx *err)
 {
@@ -68,8 +69,9 @@ static enum err run_repoint(const struct step_context *context, struct err_ctx *
 		.heartbeat_ms = context->heartbeat_ms,
 		.net_timeout_s = context->net_timeout_s,
 		.connect_retry_s = 1,
-		.was_primary = true,
+		.was_primary = task->was_primary,
 		.semisync = task->acknowledge,
+		.in_order = task->in_order,
 	};
 	return server_repoint(context->conn, &options, task->deadline_us, err);
 }
@@ -117,6 +119,29 @@ static enum err run_source_off(const struct step_context *context, struct err_ct
 	return set_semisync(context, false, context->task->acknowledge, err);
 }
 
+static enum err run_admit_change(const struct step_context *context, struct err_ctx *err)
+{
+	return server_admit_change(context->conn, context->task->domain, context->task->deadline_us,
+				   err);
+}
+
+static enum err run_end_change(const struct step_context *context, struct err_ctx *err)
+{
+	return server_end_change(context->conn, context->task->domain, context->task->deadline_us,
+				 err);
+}
+
+static enum err run_in_order(const struct step_context *context, struct err_ctx *err)
+{
+	return server_set_parallel_mode(context->conn, "none", context->task->deadline_us, err);
+}
+
+static enum err run_as_before(const struct step_context *context, struct err_ctx *err)
+{
+	return server_set_parallel_mode(context->conn, context->task->parallel_mode,
+					context->task->deadline_us, err);
+}
+
 static enum err (*const runs[STEP_COUNT_])(const struct step_context *, struct err_ctx *) = {
 	[STEP_STOP_RECEIVER] = run_stop_receiver,
 	[STEP_DRAIN] = run_drain,
@@ -133,6 +158,10 @@ static enum err (*const runs[STEP_COUNT_])(const struct step_context *, struct e
 	[STEP_SEMISYNC_REPLICA_OFF] = run_replica_off,
 	[STEP_SEMISYNC_SOURCE_ON] = run_source_on,
 	[STEP_SEMISYNC_SOURCE_OFF] = run_source_off,
+	[STEP_ADMIT_CHANGE] = run_admit_change,
+	[STEP_END_CHANGE] = run_end_change,
+	[STEP_APPLY_IN_ORDER] = run_in_order,
+	[STEP_APPLY_AS_BEFORE] = run_as_before,
 };
 
 enum err step_run(const struct step_context *context, struct err_ctx *err)

@@ -138,3 +138,22 @@ void story_tell_promise(struct group *group, const struct turn_context *context,
 		}
 	}
 }
+
+void story_tell_pair(struct group *group, const struct turn_context *context,
+		     const struct record *old, const struct decision *decision)
+{
+	const struct pair_rule *rule = decision->pair_rule;
+	if (!rule || (rule->to == rule->from && rule->act == PAIR_ACT_NONE)) {
+		return;
+	}
+	char text[512];
+	char words[PAIR_WORDS_BYTES_MAX + 4] = "";
+	uint64_t took_us = old->pair.since_us ? context->now_us - old->pair.since_us : 0;
+	if (old->pair.what[0]) {
+		(void)snprintf(words, sizeof(words), " (%s)", old->pair.what);
+	}
+	(void)snprintf(text, sizeof(text), "%s: %s%s", pair_state_name(rule->to), rule->why, words);
+	bool given_up = rule->to == PAIR_NONE && rule->from != PAIR_FOLLOWING;
+	group_tell(group, context, given_up ? LOG_WARN : LOG_INFO, "pair.state", old->pair.out,
+		   rule->id, took_us, text);
+}

@@ -14,3 +14,7 @@ void story_tell_move(struct group *group, const struct turn_context *context,
 /* What changed in sync set and acknowledgements, and servers that were found to have diverged. old: the record before. */
 void story_tell_promise(struct group *group, const struct turn_context *context,
 			const struct record *old, const struct decision *decision);
+
+/* How far a change of a pair's passive side has got. */
+void story_tell_pair(struct group *group, const struct turn_context *context,
+		     const struct record *old, const struct decision *decision);

@@ -47,6 +47,10 @@ static uint32_t journal_bits(enum step step)
 	case STEP_SEMISYNC_REPLICA_OFF:
 	case STEP_SEMISYNC_SOURCE_ON:
 	case STEP_SEMISYNC_SOURCE_OFF:
+	case STEP_ADMIT_CHANGE:
+	case STEP_END_CHANGE:
+	case STEP_APPLY_IN_ORDER:
+	case STEP_APPLY_AS_BEFORE:
 	case STEP_COUNT_:
 		break;
 	}
@@ -126,6 +130,7 @@ static bool decide_all(struct group *group, const struct turn_context *context)
 			story_tell_move(group, context, decision);
 		}
 		story_tell_promise(group, context, &old, decision);
+		story_tell_pair(group, context, &old, decision);
 		record_fini(&old);
 		dirty = dirty || decision->changed;
 		if (!decision->moved) {
@@ -256,7 +261,13 @@ static void start_step(struct group *group, const struct turn_context *context, 
 				       : status->semisync.replica_enabled,
 		.wait_for_acks = record->acks > 0,
 		.handed = record->handed,
+		.was_primary = !pair_is_pinned(record, server),
+		.in_order = pair_wants_order(record, &group->seen, server),
+		.domain =
+			step == STEP_ADMIT_CHANGE ? record->pair.domain : record->pair.home_domain,
 	};
+	memcpy(task.parallel_mode, record->servers[server].parallel_mode,
+	       sizeof(task.parallel_mode));
 	uint32_t source = group->decision.steps_source[server];
 	if (source != SERVER_NONE) {
 		memcpy(task.source_host, record->servers[source].host, sizeof(task.source_host));
@@ -311,6 +322,11 @@ static void act(struct group *group, const struct turn_context *context, bool di
 	(void)snprintf(point, sizeof(point), "record.%s.stored",
 		       group_state_name(group->record.state));
 	fault_point(point);
+	const struct pair_rule *pair = group->decision.pair_rule;
+	if (pair && pair->to != pair->from) {
+		(void)snprintf(point, sizeof(point), "pair.%s.stored", pair_state_name(pair->to));
+		fault_point(point);
+	}
 	for (uint32_t i = 0; i < group->record.server_count; i++) {
 		group->members[i].journaled |= starting[i];
 		if (starting[i]) {

@@ -318,6 +318,10 @@ static bool is_allowed(const struct record *record, const struct sim_task *task)
 		return true;
 	case STEP_SEMISYNC_SOURCE_OFF:
 		return !primary || record->acks == 0;
+	case STEP_ADMIT_CHANGE: /* no pair in this world */
+	case STEP_END_CHANGE:
+	case STEP_APPLY_IN_ORDER:
+	case STEP_APPLY_AS_BEFORE:
 	case STEP_COUNT_:
 		break;
 	}

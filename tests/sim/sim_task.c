@@ -310,6 +310,10 @@ static struct sim_phase run_phase(struct sim_world *world, struct sim_task *task
 		return set_semisync(world, task, true, task->acknowledge);
 	case STEP_SEMISYNC_SOURCE_OFF:
 		return set_semisync(world, task, false, task->acknowledge);
+	case STEP_ADMIT_CHANGE:
+	case STEP_END_CHANGE:
+	case STEP_APPLY_IN_ORDER:
+	case STEP_APPLY_AS_BEFORE:
 	case STEP_COUNT_:
 		break;
 	}

@@ -117,6 +117,8 @@ static void test_what_waits_on_the_primary_is_not_too_much_on_a_replica(void **s
 	(void)state;
 	static const char uuid[] = "00000001-0000-0000-0000-000000000000";
 	struct observation seen = { 0 };
+	struct record record;
+	record_init(&record);
 	struct server_status *primary = &seen.servers[0].status;
 	struct server_status *replica = &seen.servers[1].status;
 	struct err_ctx err;
@@ -130,14 +132,14 @@ static void test_what_waits_on_the_primary_is_not_too_much_on_a_replica(void **s
 	(void)snprintf(text, sizeof(text), "%s:1-6", uuid);
 	assert_int_equal(gtid_set_parse(str_of(text), GTID_MYSQL, &replica->executed, &err), 0);
 	primary->semisync.source_wait_sessions = 1;
-	assert_int_equal(server_facts_compare(&seen, 1, 0), SERVER_ORDER_UNKNOWN);
+	assert_int_equal(server_facts_compare(&record, &seen, 1, 0), SERVER_ORDER_UNKNOWN);
 	primary->semisync.source_wait_sessions = 0;
-	assert_int_equal(server_facts_compare(&seen, 1, 0), SERVER_ORDER_EXTRA);
+	assert_int_equal(server_facts_compare(&record, &seen, 1, 0), SERVER_ORDER_EXTRA);
 	/* Of somebody else's numbering: nobody waits for that. */
 	primary->semisync.source_wait_sessions = 1;
 	(void)snprintf(text, sizeof(text), "%s:1-5,00000002-0000-0000-0000-000000000000:1", uuid);
 	assert_int_equal(gtid_set_parse(str_of(text), GTID_MYSQL, &replica->executed, &err), 0);
-	assert_int_equal(server_facts_compare(&seen, 1, 0), SERVER_ORDER_EXTRA);
+	assert_int_equal(server_facts_compare(&record, &seen, 1, 0), SERVER_ORDER_EXTRA);
 	gtid_set_fini(&primary->executed);
 	gtid_set_fini(&replica->executed);
 }

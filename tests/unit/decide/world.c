@@ -11,13 +11,28 @@
 
 #include "decide/health.h"
 
-enum { TURN_US = 10 * 1000, RULE_ID_MAX = 2000 };
+enum { TURN_US = 10 * 1000, RULE_ID_MAX = 3000 };
 
 static bool seen_rules[RULE_ID_MAX];
 
-bool world_has_seen_rule(uint32_t id)
+static void assert_seen(uint32_t id)
 {
-	return seen_rules[id];
+	if (!seen_rules[id]) {
+		fail_msg("no scenario here makes rule %u match", id);
+	}
+}
+
+void world_assert_every_rule_seen(void)
+{
+	for (uint32_t i = 0; i < rules_count; i++) {
+		assert_seen(rules[i].id);
+	}
+	for (uint32_t i = 0; i < pair_rules_count; i++) {
+		assert_seen(pair_rules[i].id);
+	}
+	for (uint32_t i = 0; i < server_rules_count; i++) {
+		assert_seen(server_rules[i].id);
+	}
 }
 
 void world_init(struct world *world, enum policy policy, uint32_t count)
@@ -64,6 +79,8 @@ void world_init(struct world *world, enum policy policy, uint32_t count)
 		server->weight = 100;
 		struct server_status *status = &world->seen.servers[i].status;
 		status->flavor = GTID_MARIADB;
+		status->server_id = i + 1;
+		(void)snprintf(status->parallel_mode, sizeof(status->parallel_mode), "optimistic");
 		status->started_s = 1790000000 + i;
 		status->read_only = true;
 		status->log_bin = true;
@@ -238,6 +255,9 @@ static void carry_out(struct world *world, uint32_t i, enum step step)
 		       sizeof(replica->source_host));
 		status->semisync.replica_enabled =
 			(world->decision.steps_acknowledge & (1u << i)) != 0;
+		if (pair_wants_order(&world->record, &world->seen, i)) {
+			status->parallel_mode[0] = 0;
+		}
 		break;
 	case STEP_FORGET_SOURCE:
 		memset(replica, 0, sizeof(*replica));
@@ -254,6 +274,19 @@ static void carry_out(struct world *world, uint32_t i, enum step step)
 	case STEP_SEMISYNC_SOURCE_ON:
 	case STEP_SEMISYNC_SOURCE_OFF:
 		status->semisync.source_enabled = step == STEP_SEMISYNC_SOURCE_ON;
+		break;
+	case STEP_ADMIT_CHANGE:
+	case STEP_END_CHANGE:
+		status->gtid_domain = step == STEP_ADMIT_CHANGE ? world->record.pair.domain
+								: world->record.pair.home_domain;
+		status->admins_write = step == STEP_ADMIT_CHANGE;
+		break;
+	case STEP_APPLY_IN_ORDER:
+		status->parallel_mode[0] = 0;
+		break;
+	case STEP_APPLY_AS_BEFORE:
+		memcpy(status->parallel_mode, world->record.servers[i].parallel_mode,
+		       sizeof(status->parallel_mode));
 		break;
 	case STEP_COUNT_:
 		break;
@@ -283,6 +316,9 @@ void world_turn(struct world *world)
 	}
 	decide(&world->record, &world->seen, &world->options, world->now_us, &world->decision);
 	seen_rules[world->decision.rule->id] = true;
+	if (world->decision.pair_rule) {
+		seen_rules[world->decision.pair_rule->id] = true;
+	}
 	if (world->decision.moved) {
 		for (uint32_t i = 0; i < SERVERS_MAX; i++) {
 			world->seen.servers[i].steps_done = 0;

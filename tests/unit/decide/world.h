@@ -45,14 +45,15 @@ bool world_until_healthy(struct world *world, unsigned turns);
 /* `number` transactions commit on server `server`; bit i of received: server i receives and applies them. */
 void world_commit(struct world *world, uint32_t server, uint64_t number, uint32_t received);
 
-/* Which rows have matched in this process. */
-bool world_has_seen_rule(uint32_t id);
+/* Fails on a row of the tables that no world of this process has matched. */
+void world_assert_every_rule_seen(void);
 
 /* The scenarios of the other files, each a group of tests; returns how many failed. */
 int scenarios_bounded(void);
 int scenarios_feed(void);
 int scenarios_evidence(void);
 int scenarios_limits(void);
+int scenarios_pair(void);
 int scenarios_promise(void);
 int scenarios_rejoin(void);
 int scenarios_restart(void);

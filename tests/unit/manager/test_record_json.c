@@ -53,6 +53,26 @@ static void fill(struct record *record)
 				  record->servers[1].uuid, SERVER_UUID_BYTES_MAX),
 			 ERR_OK);
 	record->servers[2].never_promote = true;
+	struct record_pair *pair = &record->pair;
+	pair->set = true;
+	pair->masters[0] = 2;
+	pair->masters[1] = 1;
+	pair->domain = 1000;
+	pair->home_domain = 3;
+	pair->state = PAIR_BACK;
+	pair->out = 1;
+	pair->ask = PAIR_ASK_ABORT;
+	pair->discard = true;
+	pair->script_done = 2;
+	pair->script_mark = 17;
+	pair->ended = 2510;
+	assert_int_equal(str_copy(STR("a column"), pair->what, sizeof(pair->what)), ERR_OK);
+	assert_int_equal(str_copy(STR("00-1"), pair->script, sizeof(pair->script)), ERR_OK);
+	assert_int_equal(gtid_set_parse(STR("1000-2-4"), GTID_MARIADB, &pair->change, NULL),
+			 ERR_OK);
+	assert_int_equal(str_copy(STR("optimistic"), record->servers[0].parallel_mode,
+				  PARALLEL_MODE_BYTES_MAX),
+			 ERR_OK);
 	assert_int_equal(
 		gtid_set_parse(STR("0-1-104..105"), GTID_MARIADB, &record->servers[2].extra, NULL),
 		ERR_OK);
@@ -74,6 +94,8 @@ static void test_a_record_survives_the_store(void **state)
 	assert_int_equal(record_from_json(json, &now, &back, &err), ERR_OK);
 	assert_true(gtid_set_equal(&record.base, &back.base));
 	assert_true(gtid_set_equal(&record.servers[2].extra, &back.servers[2].extra));
+	assert_true(gtid_set_equal(&record.pair.change, &back.pair.change));
+	assert_int_equal(back.pair.state, PAIR_BACK);
 	json_t *again = record_to_json(&back, &now);
 	assert_true(json_equal(json, again));
 	json_decref(json);
@@ -124,8 +146,11 @@ static void test_a_record_of_the_first_format_is_completed(void **state)
 	(void)json_object_set_new(json, "format", json_integer(1));
 	(void)json_object_del(json, "failovers_us");
 	(void)json_object_del(json, "cooling");
+	(void)json_object_del(json, "pair");
 	assert_int_equal(record_from_json(json, &now, &back, &err), ERR_OK);
 	assert_int_equal(back.failover_count, 0);
+	assert_false(back.pair.set);
+	assert_int_equal(back.pair.out, SERVER_NONE);
 	assert_false(back.cooling);
 	json_decref(json);
 	record_fini(&record);
