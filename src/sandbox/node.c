@@ -162,6 +162,24 @@ enum err node_create_group(const struct sandbox *sandbox, const struct node_wait
 	return run_command(sandbox, words, count, wait->deadline_us + GRACE_US, err);
 }
 
+/* db1 and db2 are the pair; db3, db5 ... are below db1, and db4, db6 ... below db2. */
+enum err node_make_pair(const struct sandbox *sandbox, const struct node_wait *wait,
+			struct err_ctx *err)
+{
+	enum err rc = ERR_OK;
+	for (size_t i = 2; i < sandbox->server_count && !rc; i++) {
+		const char *words[WORDS_MAX] = { sandbox->muster, "group",
+						 "set",		  sandbox->name,
+						 "--server",	  sandbox->servers[i].name,
+						 "--below",	  sandbox->servers[i % 2].name };
+		rc = run_command(sandbox, words, 8, wait->deadline_us + GRACE_US, err);
+	}
+	const char *words[WORDS_MAX] = {
+		sandbox->muster, "pair", "set", sandbox->name, "db1", "db2"
+	};
+	return rc ? rc : run_command(sandbox, words, 6, wait->deadline_us + GRACE_US, err);
+}
+
 enum err node_wait_healthy(const struct sandbox *sandbox, const struct node_wait *wait,
 			   struct err_ctx *err)
 {

@@ -31,6 +31,10 @@ MUST_CHECK enum err node_wait_ready(const struct sandbox *sandbox, const struct 
 MUST_CHECK enum err node_create_group(const struct sandbox *sandbox, const struct node_wait *wait,
 				      struct err_ctx *err);
 
+/* Makes the first two servers of the group a pair, with the others below them. */
+MUST_CHECK enum err node_make_pair(const struct sandbox *sandbox, const struct node_wait *wait,
+				   struct err_ctx *err);
+
 /* muster wait GROUP healthy. Errors: ERR_FAILED with its last line. */
 MUST_CHECK enum err node_wait_healthy(const struct sandbox *sandbox, const struct node_wait *wait,
 				      struct err_ctx *err);

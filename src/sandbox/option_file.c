@@ -103,6 +103,11 @@ enum err option_file_server(const struct sandbox *sandbox, const struct sandbox_
 		   folder, folder);
 	buf_add_text(text, common_options);
 	buf_add_text(text, strcmp(sandbox->flavor, "mysql") == 0 ? mysql_options : mariadb_options);
+	/* The two sides of a pair never make the same number, whoever takes writes. */
+	if (sandbox->pair) {
+		buf_printf(text, "auto-increment-increment=2\nauto-increment-offset=%d\n",
+			   (int)((server - sandbox->servers) % 2) + 1);
+	}
 	if (file_exists(key)) {
 		buf_printf(text, "ssl-key=%s\nssl-cert=%s/ssl/cert.pem\n", key, sandbox->root);
 	}
@@ -125,7 +130,8 @@ enum err option_file_muster(const struct sandbox *sandbox, struct buf *text, str
 		   sandbox_state_account_file(SANDBOX_MANAGER),
 		   sandbox_state_account_user(SANDBOX_REPLICATION), sandbox->root,
 		   sandbox_state_account_file(SANDBOX_REPLICATION));
-	buf_add_text(text, "[manager]\nfailover-cooldown-s=0\nfailover-max=0\n\n");
+	buf_add_text(text, "[manager]\nfailover-cooldown-s=0\nfailover-max=0\n");
+	buf_add_text(text, sandbox->pair ? "parent-return-s=2\n\n" : "\n");
 	buf_printf(text, "[proxy]\ngroup=%s\nhost=127.0.0.1\nwrite-port=%u\nread-port=%u\n",
 		   sandbox->name, (unsigned)sandbox->write_port, (unsigned)sandbox->read_port);
 	return buf_finish(text);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,6 +51,7 @@ struct sandbox {
 	char template_folder[FILE_PATH_BYTES_MAX]; /* that the data directories are copies of */
 	char template_id[SANDBOX_WORD_BYTES_MAX];
 	char muster[FILE_PATH_BYTES_MAX]; /* the program that `muster run` is */
+	bool pair; /* db1 and db2 are a pair, the others are below them in turn */
 	uint16_t write_port;
 	uint16_t read_port;
 	struct sandbox_server servers[SANDBOX_SERVERS_MAX];

@@ -257,6 +257,9 @@ static enum err make_group(struct making *making, struct err_ctx *err)
 	struct node_wait wait = { in_seconds(GROUP_TIMEOUT_S), &making->patience };
 	enum err rc = node_wait_ready(sandbox, &wait, err);
 	rc = rc ? rc : node_create_group(sandbox, &wait, err);
+	if (!rc && sandbox->pair) {
+		rc = node_make_pair(sandbox, &wait, err);
+	}
 	wait.deadline_us = in_seconds(HEALTHY_TIMEOUT_S);
 	return rc ? rc : node_wait_healthy(sandbox, &wait, err);
 }
@@ -284,6 +287,7 @@ static enum err find_parts(struct making *making, struct err_ctx *err)
 	(void)snprintf(sandbox->template_id, sizeof(sandbox->template_id), "%s", template.id);
 	(void)snprintf(sandbox->policy, sizeof(sandbox->policy), "%s",
 		       options->async ? "async" : "lossless");
+	sandbox->pair = options->pair;
 	return rc;
 }
 
@@ -324,6 +328,9 @@ enum err sandbox_up(const struct sandbox_up_options *options, struct sandbox *re
 	if (options->servers < 1 || options->servers > SANDBOX_SERVERS_MAX) {
 		return err_set(err, ERR_USAGE, "a sandbox has 1 to %d servers",
 			       SANDBOX_SERVERS_MAX);
+	}
+	if (options->pair && options->servers < 2) {
+		return err_set(err, ERR_USAGE, "a pair is of two servers at least");
 	}
 	enum err rc = make(&making, err);
 	net_port_let_go_all(&making.ports);

@@ -20,6 +20,7 @@ struct sandbox_up_options {
 	enum flavor flavor;	/* FLAVOR_ANY: as flavor_find() */
 	const char *binaries;	/* NULL: looked for */
 	bool async;		/* policy async in place of lossless */
+	bool pair;		/* an active-passive pair, each with what is below it */
 	const char *add_config; /* file with further lines for the configuration; NULL: none */
 	bool keep;		/* leave the folder, with the logs, when it fails */
 	const char *muster;	/* the program for `muster run` */
