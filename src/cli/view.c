@@ -136,6 +136,35 @@ static void add_extra(struct cli *cli, const json_t *servers)
 	}
 }
 
+/* One line: which side takes writes, and what is done about the other. */
+static void add_pair(struct cli *cli, const json_t *pair)
+{
+	struct buf *out = &cli->out;
+	const char *passive = request_text(pair, "passive");
+	const char *state = request_text(pair, "state");
+	const char *missing = request_text(pair, "missing");
+	const char *what = request_text(pair, "what");
+	size_t index;
+	const json_t *side;
+	if (!json_is_object(pair)) {
+		return;
+	}
+	buf_add_text(out, "pair: ");
+	json_array_foreach(json_object_get(pair, "sides"), index, side)
+	{
+		buf_printf(out, "%s%s%s", index ? ", " : "", request_text(side, "master"),
+			   is_true(side, "active") ? " active"
+			   : passive[0]		   ? " passive"
+						   : "");
+	}
+	if (strcmp(state, "none") != 0) {
+		buf_printf(out, "; %s: %s%s%s%s%s%s", state, request_text(pair, "text"),
+			   missing[0] ? ": " : "", missing, what[0] ? " (" : "", what,
+			   what[0] ? ")" : "");
+	}
+	buf_add_char(out, '\n');
+}
+
 static void add_readiness(struct cli *cli, const json_t *readiness)
 {
 	const char *text = request_text(readiness, "text");
@@ -260,6 +289,7 @@ void view_status(struct cli *cli, const json_t *status)
 	table_print(&style, columns, column_count, rows, &cli->out);
 	json_decref(rows);
 	add_extra(cli, json_object_get(status, "servers"));
+	add_pair(cli, json_object_get(status, "pair"));
 	add_readiness(cli, json_object_get(status, "readiness"));
 	add_proxy(cli, json_object_get(status, "proxy"));
 	add_addresses(cli, json_object_get(status, "addresses"));
