@@ -11,7 +11,8 @@
 enum { URL_BYTES_MAX = 256, POLL_MS = 1000, CONNECT_TO_BYTES_MAX = 768, STATUS_OK = 200 };
 
 struct caller {
-	CURL *curl; /* with its connections */
+	CURL *curl;   /* with its connections */
+	CURLM *multi; /* of several calls at once, with theirs */
 	bool has_identity;
 	bool has_authority;
 	struct identity identity;
@@ -31,7 +32,8 @@ struct caller *caller_new(const struct identity *identity, const char *authority
 {
 	struct caller *caller = mem_need(sizeof(*caller));
 	caller->curl = curl_easy_init();
-	check(caller->curl);
+	caller->multi = curl_multi_init();
+	check(caller->curl && caller->multi);
 	if (identity) {
 		caller->identity = *identity;
 		caller->has_identity = true;
@@ -51,6 +53,7 @@ struct caller *caller_free(struct caller *caller)
 		return NULL;
 	}
 	curl_easy_cleanup(caller->curl);
+	(void)curl_multi_cleanup(caller->multi);
 	identity_wipe(&caller->identity);
 	return mem_free(caller);
 }
@@ -201,13 +204,47 @@ enum err caller_call(struct caller *caller, const struct caller_address *to, con
 	return rc;
 }
 
-static void run_all(CURLM *multi)
+/* Several calls that are under way at once. */
+struct calls {
+	struct caller_call *calls;
+	size_t count;
+	struct transfer *transfers; /* [count] */
+	CURL *handles[CALLER_CALLS_MAX];
+};
+
+/* Takes in what has ended. true: nobody has to be waited for any more. */
+static bool take_ended(const struct caller *caller, const struct calls *all,
+		       bool (*enough)(const struct caller_call *call))
+{
+	bool done = false;
+	int left = 0;
+	const CURLMsg *message = NULL;
+	while ((message = curl_multi_info_read(caller->multi, &left)) != NULL) {
+		struct caller_call *call = NULL;
+		CURL *handle = message->easy_handle;
+		if (message->msg != CURLMSG_DONE ||
+		    curl_easy_getinfo(handle, CURLINFO_PRIVATE, &call) != CURLE_OK) {
+			continue;
+		}
+		call->refused = was_refused(handle, message->data.result);
+		call->rc = judge(handle, &all->transfers[call - all->calls], message->data.result,
+				 &call->to, &call->answer, NULL);
+		done = done || (enough && enough(call));
+	}
+	return done;
+}
+
+static void run_all(const struct caller *caller, const struct calls *all,
+		    bool (*enough)(const struct caller_call *call))
 {
 	int running = 1;
 	while (running) {
-		CURLMcode code = curl_multi_perform(multi, &running);
+		CURLMcode code = curl_multi_perform(caller->multi, &running);
+		if (take_ended(caller, all, enough)) {
+			return;
+		}
 		if (code == CURLM_OK && running) {
-			code = curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
+			code = curl_multi_poll(caller->multi, NULL, 0, POLL_MS, NULL);
 		}
 		if (code != CURLM_OK) {
 			return;
@@ -216,46 +253,35 @@ static void run_all(CURLM *multi)
 }
 
 void caller_call_all(struct caller *caller, struct caller_call *calls, size_t count,
-		     const char *path, const json_t *body, uint32_t timeout_ms)
+		     const char *path, const json_t *body, uint32_t timeout_ms,
+		     bool (*enough)(const struct caller_call *call))
 {
 	check(count <= CALLER_CALLS_MAX);
-	struct transfer *transfers = mem_need(CALLER_CALLS_MAX * sizeof(*transfers));
-	CURL *handles[CALLER_CALLS_MAX] = { 0 };
+	struct calls all = { .calls = calls,
+			     .count = count,
+			     .transfers = mem_need(CALLER_CALLS_MAX * sizeof(*all.transfers)) };
 	char *text = json_dumps(body, JSON_COMPACT);
-	CURLM *multi = curl_multi_init();
-	check(multi && text);
+	check(text);
 	for (size_t i = 0; i < count; i++) {
-		handles[i] = curl_easy_init();
-		check(handles[i]);
-		buf_init(&transfers[i].body, CALLER_ANSWER_BYTES_MAX);
-		set_up(caller, handles[i], &transfers[i], &calls[i].to, path, text, timeout_ms);
+		CURL *handle = curl_easy_init();
+		check(handle);
+		all.handles[i] = handle;
+		buf_init(&all.transfers[i].body, CALLER_ANSWER_BYTES_MAX);
+		set_up(caller, handle, &all.transfers[i], &calls[i].to, path, text, timeout_ms);
 		calls[i].rc = ERR_DEADLINE;
 		calls[i].answer = NULL;
 		calls[i].refused = false;
-		check(curl_easy_setopt(handles[i], CURLOPT_PRIVATE, &calls[i]) == CURLE_OK);
-		check(curl_multi_add_handle(multi, handles[i]) == CURLM_OK);
+		check(curl_easy_setopt(handle, CURLOPT_PRIVATE, &calls[i]) == CURLE_OK);
+		check(curl_multi_add_handle(caller->multi, handle) == CURLM_OK);
 	}
-	run_all(multi);
-	int left = 0;
-	const CURLMsg *message = NULL;
-	while ((message = curl_multi_info_read(multi, &left)) != NULL) {
-		struct caller_call *call = NULL;
-		CURL *handle = message->easy_handle;
-		if (message->msg == CURLMSG_DONE &&
-		    curl_easy_getinfo(handle, CURLINFO_PRIVATE, &call) == CURLE_OK) {
-			call->refused = was_refused(handle, message->data.result);
-			call->rc = judge(handle, &transfers[call - calls], message->data.result,
-					 &call->to, &call->answer, NULL);
-		}
-	}
+	run_all(caller, &all, enough);
 	for (size_t i = 0; i < count; i++) {
-		(void)curl_multi_remove_handle(multi, handles[i]);
-		curl_easy_cleanup(handles[i]);
-		transfer_fini(&transfers[i]);
+		(void)curl_multi_remove_handle(caller->multi, all.handles[i]);
+		curl_easy_cleanup(all.handles[i]);
+		transfer_fini(&all.transfers[i]);
 	}
-	(void)curl_multi_cleanup(multi);
 	mem_free(text);
-	mem_free(transfers);
+	mem_free(all.transfers);
 }
 
 enum err caller_parse_address(struct str text, struct caller_address *ret, struct err_ctx *err)

@@ -43,9 +43,11 @@ MUST_CHECK enum err caller_call(struct caller *caller, const struct caller_addre
 				const char *path, const json_t *body, uint32_t timeout_ms,
 				json_t **ret, bool *ret_refused, struct err_ctx *err);
 
-/* The same to several at once (at most CALLER_CALLS_MAX), each with its own outcome. */
+/* The same to several at once (at most CALLER_CALLS_MAX), each with its own outcome. enough: asked about each that has ended;
+ * once it is true the others are given up, as if they had not answered in time. NULL: all are waited for. */
 void caller_call_all(struct caller *caller, struct caller_call *calls, size_t count,
-		     const char *path, const json_t *body, uint32_t timeout_ms);
+		     const char *path, const json_t *body, uint32_t timeout_ms,
+		     bool (*enough)(const struct caller_call *call));
 
 /* "HOST:PORT" or "[HOST]:PORT" with the name of a manager's certificate. Errors: ERR_USAGE. */
 MUST_CHECK enum err caller_parse_address(struct str text, struct caller_address *ret,

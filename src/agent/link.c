@@ -79,11 +79,39 @@ static void note_no_leader(struct link *link)
 
 /* ---------------------------------------------------------------- reports */
 
-/* The time that one attempt may take: a lease must bear a silent manager and a round of questions after it. */
-static uint32_t report_timeout_ms(const struct link *link)
+/* The time that one attempt may take: a lease must bear a silent manager, a search for another one, and a round. */
+static uint32_t report_timeout_ms(struct link *link)
 {
-	uint64_t spare_us = (link->terms.duration_us - link->terms.renew_us) / 3;
-	return (uint32_t)((link->terms.renew_us + spare_us) / US_PER_MS) + 1;
+	uint64_t spare_us = (link->terms.duration_us - link->terms.renew_us) / 4;
+	uint32_t wanted_ms = (uint32_t)((link->terms.renew_us + spare_us) / US_PER_MS) + 1;
+	uint32_t search_ms = link_search_timeout_ms(link);
+	uint64_t now = now_us(link);
+	(void)pthread_mutex_lock(&link->mutex);
+	uint64_t until_us = link->holder.until_us;
+	(void)pthread_mutex_unlock(&link->mutex);
+	if (until_us <= now) {
+		return wanted_ms;
+	}
+	uint64_t left_ms = (until_us - now) / US_PER_MS;
+	uint64_t most_ms =
+		left_ms > 3 * (uint64_t)search_ms ? left_ms - 2 * (uint64_t)search_ms : search_ms;
+	return most_ms < wanted_ms ? (uint32_t)most_ms : wanted_ms;
+}
+
+uint32_t link_search_timeout_ms(const struct link *link)
+{
+	return (uint32_t)((link->terms.duration_us - link->terms.renew_us) / 6 / US_PER_MS) + 1;
+}
+
+static enum err take_answer(struct link *link, const json_t *answer, uint64_t begun_us,
+			    struct err_ctx *err)
+{
+	uint64_t good_us = 0;
+	enum err rc = link_message_take(link, answer, &good_us, err);
+	if (rc == ERR_OK) {
+		(void)renew_lease(link, good_us, begun_us, true);
+	}
+	return rc;
 }
 
 static enum err report_to(struct link *link, const struct caller_address *to, struct err_ctx *err)
@@ -94,12 +122,8 @@ static enum err report_to(struct link *link, const struct caller_address *to, st
 	enum err rc = caller_call(link->caller, to, "report", report, report_timeout_ms(link),
 				  &answer, NULL, err);
 	json_decref(report);
-	uint64_t good_us = 0;
-	rc = rc ? rc : link_message_take(link, answer, &good_us, err);
+	rc = rc ? rc : take_answer(link, answer, begun_us, err);
 	json_decref(answer);
-	if (rc == ERR_OK) {
-		(void)renew_lease(link, good_us, begun_us, true);
-	}
 	return rc;
 }
 
@@ -128,25 +152,45 @@ static void learn_managers(struct link *link)
 	(void)pthread_mutex_unlock(&link->mutex);
 }
 
-/* Tries each manager once, the one that answered last first. */
+static bool leads(const struct caller_call *call)
+{
+	return call->rc == ERR_OK && json_is_true(json_object_get(call->answer, "leads"));
+}
+
+/* Asks all managers at once: one whose host is gone takes its time. */
+static bool find_leader(struct link *link, struct err_ctx *err)
+{
+	struct caller_call calls[LINK_MANAGERS_MAX] = { 0 };
+	json_t *report = link_message_report(link);
+	uint64_t begun_us = now_us(link);
+	bool found = false;
+	for (uint32_t i = 0; i < link->manager_count; i++) {
+		calls[i].to = link->managers[i];
+	}
+	uint32_t count = link->manager_count;
+	caller_call_all(link->caller, calls, count, "report", report, link_search_timeout_ms(link),
+			leads);
+	for (uint32_t i = 0; i < count; i++) {
+		if (!found && leads(&calls[i]) &&
+		    take_answer(link, calls[i].answer, begun_us, err) == ERR_OK) {
+			link->manager_at = i;
+			found = true;
+		}
+		json_decref(calls[i].answer);
+	}
+	json_decref(report);
+	return found;
+}
+
+/* To the one that answered last, then to all. */
 static bool report(struct link *link, struct err_ctx *err)
 {
-	uint64_t begun_us = now_us(link);
-	for (uint32_t i = 0; i < link->manager_count; i++) {
-		uint32_t at = (link->manager_at + i) % link->manager_count;
-		if (report_to(link, &link->managers[at], err) == ERR_OK) {
-			link->manager_at = at;
-			learn_managers(link);
-			return true;
-		}
-		/* Time for the circle has to be left. */
-		if (now_us(link) - begun_us >
-		    link->terms.renew_us + (link->terms.duration_us - link->terms.renew_us) / 3) {
-			link->manager_at = (at + 1) % link->manager_count;
-			return false;
-		}
+	bool led = report_to(link, &link->managers[link->manager_at], err) == ERR_OK ||
+		   (link->manager_count > 1 && find_leader(link, err));
+	if (led) {
+		learn_managers(link);
 	}
-	return false;
+	return led;
 }
 
 static void tell(struct link *link, enum link_standing standing, const struct err_ctx *err)

@@ -81,5 +81,8 @@ MUST_CHECK enum err link_message_take(struct link *link, const json_t *answer,
 void link_service_report(struct link *link, json_t *report);
 MUST_CHECK enum err link_service_take(struct link *link, const json_t *answer, struct err_ctx *err);
 
+/* The time in which somebody who lives answers, when all are asked at once. */
+uint32_t link_search_timeout_ms(const struct link *link);
+
 /* Asks the whole circle. true: everybody agreed. */
 bool link_round_ask(struct link *link);

@@ -18,6 +18,12 @@ static enum lease_answer answer_of(const struct caller_call *call)
 								       : LEASE_REFUSES;
 }
 
+/* The round is lost: whoever leads by now is looked for. */
+static bool disagrees(const struct caller_call *call)
+{
+	return answer_of(call) == LEASE_REFUSES;
+}
+
 static bool has_address(const struct caller_call *calls, uint32_t count,
 			const struct caller_address *address)
 {
@@ -52,9 +58,8 @@ bool link_round_ask(struct link *link)
 	(void)pthread_mutex_unlock(&link->mutex);
 	check(question);
 	if (ever_told && count > 0) {
-		uint64_t left_us = (link->terms.duration_us - link->terms.renew_us) / 3;
 		caller_call_all(link->caller, calls, count, "consent", question,
-				(uint32_t)(left_us / US_PER_MS) + 1);
+				link_search_timeout_ms(link), disagrees);
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		answers[i] = answer_of(&calls[i]);

@@ -55,6 +55,8 @@ static uint64_t now_of(const struct leader *leader)
 static void publish(struct leader *leader, const char *trouble)
 {
 	bool leads = leader->rules.leads;
+	/* What is granted to nodes ends with the newest beat: they are told of it at once. */
+	bool renewed = leads && leader->rules.until_us != atomic_load(&leader->until_us);
 	if (leads) {
 		atomic_store(&leader->term, leader->rules.term_version);
 	}
@@ -73,7 +75,7 @@ static void publish(struct leader *leader, const char *trouble)
 		memcpy(view->address, leader->address, sizeof(view->address));
 	}
 	(void)pthread_mutex_unlock(&leader->mutex);
-	if (news) {
+	if (news || renewed) {
 		leader->changed(leader->ctx);
 	}
 }

@@ -308,12 +308,14 @@ enum err node_report_take(struct manager_core *core, struct call *call, json_t *
 	}
 	node->waiting = call;
 	node->waiting_due_us = now_us + wait_us(core, node);
+	node->waiting_beat_us = role_beat_us(core, 0);
 	return ERR_AGAIN;
 }
 
 uint64_t node_report_turn(struct manager_core *core, uint64_t now_us)
 {
 	uint64_t next_us = UINT64_MAX;
+	uint64_t beat_us = role_beat_us(core, 0);
 	LIST_EACH (&core->nodes->list, at) {
 		struct managed_node *node = LIST_ENTRY(at, struct managed_node, list);
 		if (!node->waiting) {
@@ -328,7 +330,8 @@ uint64_t node_report_turn(struct manager_core *core, uint64_t now_us)
 					      node->record.name);
 			call_answer(node->waiting, rc, &err, NULL);
 			node->waiting = NULL;
-		} else if (now_us >= due_us || has_news(core, node)) {
+		} else if (now_us >= due_us || beat_us > node->waiting_beat_us ||
+			   has_news(core, node)) {
 			call_answer(node->waiting, ERR_OK, NULL, renewal_json(core, node, now_us));
 			node->waiting = NULL;
 		} else {

@@ -67,6 +67,7 @@ struct managed_node {
 		orders_version; /* grows with each change; 0: none was given since this manager leads */
 	struct call *waiting; /* its report that waits for news, NULL: none */
 	uint64_t waiting_due_us;
+	uint64_t waiting_beat_us; /* the leader's newest when it came */
 };
 
 struct nodes {
