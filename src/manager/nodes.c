@@ -323,11 +323,25 @@ uint32_t nodes_grant_ms(struct nodes *nodes, struct managed_node *node, uint64_t
 	return good_ms;
 }
 
+/* Whether everybody who could take the address asks before he does. */
+static bool all_ask_first(const struct nodes *nodes)
+{
+	bool heard = false;
+	LIST_EACH (&nodes->list, at) {
+		const struct managed_node *node = LIST_ENTRY(at, struct managed_node, list);
+		const json_t *addresses = json_object_get(node->report, "addresses");
+		if (addresses && !json_is_false(json_object_get(addresses, "slack"))) {
+			return false;
+		}
+		heard = heard || addresses;
+	}
+	return heard;
+}
+
 bool nodes_may_hold_address(const struct nodes *nodes, const struct managed_node *node,
 			    uint64_t now_us)
 {
-	const json_t *slack = json_object_get(json_object_get(node->report, "addresses"), "slack");
-	uint64_t later_us = json_is_false(slack) ? 0 : US_PER_S;
+	uint64_t later_us = all_ask_first(nodes) ? 0 : US_PER_S;
 	return nodes_may_hold(nodes, node, now_us - later_us);
 }
 

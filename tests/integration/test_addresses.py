@@ -13,7 +13,7 @@ import lab as lab_module
 import wired
 from wired import V4, V6, wait_until
 
-LEASE_S = 2.0
+LEASE_S = 1.7
 RENEW_S = 0.4
 
 

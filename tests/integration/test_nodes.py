@@ -13,7 +13,7 @@ import pymysql
 import pytest
 from sandbox import wait_until
 
-LEASE_S = 2.0
+LEASE_S = 1.7
 MARGIN_S = 0.2
 RENEW_S = 0.4
 
