@@ -10,7 +10,8 @@ enum { CLIENTS_MAX = 1024 };
 
 struct options {
 	const char *mode; /* "prepare", "run" or "verify" */
-	const char *host;
+	const char *
+		host; /* or several with commas in between: tried in turn, each client begins with another */
 	uint32_t port;
 	const char *user;
 	const char *password; /* from MUSTER_PASSWORD, never from the command line */

@@ -19,6 +19,7 @@
 
 enum {
 	QUERY_BYTES_MAX = 256,
+	HOST_BYTES_MAX = 256,
 	ID_CLIENT_SHIFT = 40,
 	ERRNOS_MAX = 32,	   /* different error numbers that are counted apart */
 	RECONNECT_PAUSE_US = 1000, /* after a refused connection */
@@ -52,6 +53,7 @@ struct totals {
 struct client {
 	struct totals *totals;
 	uint32_t number; /* from 0 */
+	uint32_t turn;	 /* of the hosts */
 	pthread_t thread;
 	uint64_t last_acknowledged_us;
 };
@@ -64,8 +66,30 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / 1000;
 }
 
-MYSQL *writers_connect(const struct options *options, const char *database, struct err_ctx *err)
+/* The host whose turn it is, of a list with commas. */
+static enum err host_of(const char *list, uint32_t turn, char ret[HOST_BYTES_MAX])
 {
+	struct str rest = str_of(list);
+	struct str word = { 0 };
+	uint32_t count = 0;
+	while (str_next(&rest, ',', &word)) {
+		count++;
+	}
+	rest = str_of(list);
+	for (uint32_t i = 0; count && i <= turn % count; i++) {
+		(void)str_next(&rest, ',', &word);
+	}
+	return str_copy(word, ret, HOST_BYTES_MAX);
+}
+
+MYSQL *writers_connect(const struct options *options, const char *database, uint32_t turn,
+		       struct err_ctx *err)
+{
+	char host[HOST_BYTES_MAX];
+	if (host_of(options->host, turn, host) != ERR_OK) {
+		(void)err_set(err, ERR_USAGE, "a host's name is too long");
+		return NULL;
+	}
 	MYSQL *conn = mysql_init(NULL);
 	if (!conn) {
 		(void)err_set(err, ERR_NOMEM, "no memory for a connection");
@@ -75,12 +99,11 @@ MYSQL *writers_connect(const struct options *options, const char *database, stru
 	(void)mysql_optionsv(conn, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
 	(void)mysql_optionsv(conn, MYSQL_OPT_READ_TIMEOUT, &timeout_s);
 	(void)mysql_optionsv(conn, MYSQL_OPT_WRITE_TIMEOUT, &timeout_s);
-	if (mysql_real_connect(conn, options->host, options->user, options->password, database,
+	if (mysql_real_connect(conn, host, options->user, options->password, database,
 			       options->port, NULL, 0)) {
 		return conn;
 	}
-	(void)err_set(err, ERR_UNREACHABLE, "%s:%u: %s", options->host, options->port,
-		      mysql_error(conn));
+	(void)err_set(err, ERR_UNREACHABLE, "%s:%u: %s", host, options->port, mysql_error(conn));
 	if (err) {
 		err->server_errno = mysql_errno(conn);
 	}
@@ -101,7 +124,7 @@ enum err writers_prepare(const struct options *options, struct err_ctx *err)
 		  " id BIGINT UNSIGNED NOT NULL, client INT UNSIGNED NOT NULL,"
 		  " n BIGINT UNSIGNED NOT NULL, KEY (id)) ENGINE=InnoDB" },
 	};
-	MYSQL *conn = writers_connect(options, NULL, err);
+	MYSQL *conn = writers_connect(options, NULL, 0, err);
 	if (!conn) {
 		return ERR_UNREACHABLE;
 	}
@@ -195,7 +218,8 @@ static MYSQL *connect_again(struct client *client)
 	struct err_ctx err = { 0 };
 	MYSQL *conn = NULL;
 	while (!conn && !atomic_load(&totals->stop)) {
-		conn = writers_connect(totals->options, totals->options->database, &err);
+		conn = writers_connect(totals->options, totals->options->database, client->turn++,
+				       &err);
 		(void)pthread_mutex_lock(&totals->mutex);
 		if (conn) {
 			totals->reconnects++;
@@ -319,7 +343,7 @@ enum err writers_run(const struct options *options, struct err_ctx *err)
 	CLEANUP(mem_freep) struct client *clients = mem_need(options->clients * sizeof(*clients));
 	for (; started < options->clients; started++) {
 		struct client *client = &clients[started];
-		*client = (struct client){ .totals = &totals, .number = started };
+		*client = (struct client){ .totals = &totals, .number = started, .turn = started };
 		if (pthread_create(&client->thread, NULL, client_main, client) != 0) {
 			break;
 		}

@@ -160,12 +160,14 @@ class Cluster:
 class Clients:
     """bench_load on a host of its own; what each write was told is in its ledger."""
 
-    def __init__(self, host, address, count=4, pause_us=5000, name="ledger"):
+    def __init__(self, host, address, count=4, pause_us=5000, name="ledger", timeout=10):
         self.host = host
         self.address = address
         self.ledger = host.folder / f"{name}.txt"
-        self.options = ["--clients", count, "--pause-us", pause_us, "--timeout", 10]
+        self.options = ["--clients", count, "--pause-us", pause_us, "--timeout", timeout]
         self.process = None
+        self.times = []  # of the acknowledged writes that were read so far
+        self.read_bytes = 0
 
     def env(self, address, port):
         return {
@@ -217,9 +219,14 @@ class Clients:
 
     def acknowledged(self):
         """(started, ended) of each acknowledged write so far, in microseconds of the monotonic clock."""
-        times = []
-        for line in self.ledger.read_text(encoding="ascii").splitlines():
+        if not self.ledger.exists():
+            return self.times
+        with open(self.ledger, encoding="ascii") as file:
+            file.seek(self.read_bytes)
+            complete, newline, _ = file.read().rpartition("\n")
+        self.read_bytes += len(complete) + len(newline)
+        for line in complete.splitlines():
             words = line.split()
             if len(words) == 5 and words[0] == "A":
-                times.append((int(words[2]), int(words[3])))
-        return times
+                self.times.append((int(words[2]), int(words[3])))
+        return self.times
