@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/duty.h"
+#include "agent/guard.h"
 #include "agent/link_internal.h"
 #include "base/check.h"
 #include "base/mem.h"
@@ -65,6 +66,9 @@ static bool renew_lease(struct link *link, uint64_t good_us, uint64_t begun_us, 
 	}
 	if (link->options.duty) {
 		duty_renew(link->options.duty, until_us);
+	}
+	if (link->options.guard) {
+		guard_renew(link->options.guard, until_us);
 	}
 	return true;
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 
 struct duty;
+struct guard;
 struct link;
 struct proxy;
 struct proxy_backend;
@@ -28,6 +29,7 @@ struct link_options {
 	bool beside_manager; /* a manager runs in this very process: it is asked like others */
 	struct proxy *proxy; /* NULL: carries no clients; outlives the link */
 	struct duty *duty;   /* NULL: no floating addresses; the link's thread uses it alone */
+	struct guard *guard; /* of this host's server; NULL: none */
 	const char *group;   /* that the proxy carries; "" */
 	const char *server;  /* of this host, as its group names it: "host:port"; "": not told */
 	const char *host;    /* where others reach this node; "": as the manager sees it */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent/duty.h"
+#include "agent/guard.h"
 #include "agent/link_internal.h"
 #include "agent/route_json.h"
 #include "base/check.h"
@@ -67,6 +68,8 @@ json_t *link_message_report(struct link *link)
 	set_text(report, "host", link->host);
 	set_number(report, "port", link->options.port);
 	set_text(report, "server", link->server);
+	json_t *guard = link->options.guard ? guard_to_json(link->options.guard) : json_null();
+	check(json_object_set_new(report, "guard", guard) == 0);
 	if (link->options.duty) {
 		check(json_object_set_new(report, "addresses", duty_to_json(link->options.duty)) ==
 		      0);

@@ -305,6 +305,18 @@ enum err cmd_node_list(struct cli *cli, const struct args *args)
 	return ERR_OK;
 }
 
+static void print_guard(struct cli *cli, const json_t *guard)
+{
+	json_int_t fenced = json_integer_value(json_object_get(guard, "fenced"));
+	const char *words = request_text(guard, "words");
+	if (json_is_object(guard)) {
+		buf_printf(&cli->out,
+			   "fences its server when its lease is over; done %" JSON_INTEGER_FORMAT
+			   " times%s%s\n",
+			   fenced, words[0] ? ", " : "", words);
+	}
+}
+
 static void print_addresses(struct cli *cli, const json_t *addresses)
 {
 	size_t i;
@@ -342,6 +354,7 @@ static void print_node(struct cli *cli, const json_t *node)
 		buf_printf(&cli->out, "server %s of group %s\n", server,
 			   request_text(node, "server_group"));
 	}
+	print_guard(cli, json_object_get(node, "guard"));
 	print_addresses(cli, json_object_get(node, "addresses"));
 	for (size_t i = 0; i < json_array_size(services); i++) {
 		buf_printf(&cli->out, "%s%s%s", i ? ", " : "carries the services ",

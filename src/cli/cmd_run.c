@@ -100,6 +100,25 @@ static enum err check_roles(const struct node *node, struct err_ctx *err)
 	return ERR_OK;
 }
 
+static void no_warning(void *ctx, const char *text)
+{
+	(void)ctx;
+	(void)text;
+}
+
+/* Who fences the server of this host logs in as the managers do; no replication is set up from here. */
+static enum err load_guard_secret(struct node *node, struct cli *cli)
+{
+	enum err rc = config_load_secrets(node->config, false, no_warning, NULL, &cli->err);
+	if (rc == ERR_OK && !node->config->manager_password.text[0]) {
+		rc = err_set(&cli->err, ERR_CONFIG,
+			     "[agent] fence is on: the password of account '%.64s' is needed, "
+			     "'manager-password-file' in [accounts] or $MUSTER_MANAGER_PASSWORD",
+			     node->config->values.accounts_manager_user);
+	}
+	return rc;
+}
+
 static enum err read_config(struct node *node, struct cli *cli, const struct args *args)
 {
 	const char *level = args_text(args, "log-level");
@@ -115,9 +134,10 @@ static enum err read_config(struct node *node, struct cli *cli, const struct arg
 	}
 	rc = check_roles(node, &cli->err);
 	/* Only who talks to servers needs to log in to them. */
-	return rc || !has_manager(node)
-		       ? rc
-		       : config_load_secrets(node->config, true, warn, &node->log, &cli->err);
+	if (rc == ERR_OK && has_manager(node)) {
+		return config_load_secrets(node->config, true, warn, &node->log, &cli->err);
+	}
+	return rc || !is_on(node->config->values.agent_fence) ? rc : load_guard_secret(node, cli);
 }
 
 static enum err open_store(struct node *node, struct err_ctx *err)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/guard.h"
 #include "agent/join_token.h"
 #include "api/door.h"
 #include "base/check.h"
@@ -271,6 +272,33 @@ static void on_renewed(void *ctx, const struct identity *identity)
 	}
 }
 
+/* The server of this host is fenced when the lease is over. */
+static enum err start_guard(struct run_nodes *nodes, struct err_ctx *err)
+{
+	const struct config_values *values = &nodes->config->values;
+	if (strcmp(values->agent_fence, "on") != 0) {
+		return ERR_OK;
+	}
+	if (!values->agent_server[0]) {
+		return err_set(err, ERR_CONFIG, "[agent] fence is on: server has to name it");
+	}
+	if (caller_parse_address(str_of(values->agent_server), &nodes->server, err) != ERR_OK) {
+		return err_wrap(err, ERR_CONFIG, "[agent] server");
+	}
+	const struct guard_options options = {
+		.host = nodes->server.host,
+		.port = nodes->server.port,
+		.socket_path = values->agent_socket,
+		.user = values->accounts_manager_user,
+		.password = &nodes->config->manager_password,
+		.lease_ms = values->node_lease_ms,
+		.fence_ms = values->agent_fence_ms,
+		.clock = &clock_system,
+		.log = nodes->log,
+	};
+	return guard_start(&options, &nodes->guard, err);
+}
+
 static enum err start_link(struct run_nodes *nodes, struct proxy *proxy, struct err_ctx *err)
 {
 	const struct config_values *values = &nodes->config->values;
@@ -294,7 +322,9 @@ static enum err start_link(struct run_nodes *nodes, struct proxy *proxy, struct 
 		.renewed = on_renewed,
 		.ctx = nodes,
 	};
-	enum err rc = run_nodes_folder(nodes->config, folder, err);
+	enum err rc = start_guard(nodes, err);
+	options.guard = nodes->guard;
+	rc = rc ? rc : run_nodes_folder(nodes->config, folder, err);
 	rc = rc ? rc : run_nodes_managers(nodes->config, managers, &options.manager_count, err);
 	if (rc != ERR_OK) {
 		return rc;
@@ -308,6 +338,14 @@ static enum err start_link(struct run_nodes *nodes, struct proxy *proxy, struct 
 enum err run_nodes_open(struct run_nodes *nodes, struct manager *manager, struct proxy *proxy,
 			struct err_ctx *err)
 {
+	const struct config_values *values = &nodes->config->values;
+	if (strcmp(values->agent_fence, "on") == 0 &&
+	    (!nodes->has_authority || !values->node_managers[0])) {
+		return err_set(
+			err, ERR_CONFIG,
+			"[agent] fence is on: [node] managers and listen-port are needed, for "
+			"a manager alone has no lease that could end");
+	}
 	if (!nodes->has_authority) {
 		return ERR_OK;
 	}
@@ -367,6 +405,7 @@ void run_nodes_close(struct run_nodes *nodes)
 	struct link *link = TAKE(nodes->link);
 	(void)pthread_mutex_unlock(&nodes->mutex);
 	(void)link_stop(link);
+	nodes->guard = guard_stop(nodes->guard);
 	nodes->door = door_stop(nodes->door);
 	identity_wipe(&nodes->identity);
 	explicit_bzero(nodes->authority.key, sizeof(nodes->authority.key));

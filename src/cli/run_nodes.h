@@ -21,8 +21,10 @@ struct run_nodes {
 	const struct log *log;
 	struct authority authority; /* of a manager that takes nodes */
 	struct identity identity;
-	struct door *door;	 /* NULL: none */
-	struct manager *manager; /* NULL: none, or none that takes nodes */
+	struct door *door;	      /* NULL: none */
+	struct guard *guard;	      /* NULL: none */
+	struct caller_address server; /* that it guards */
+	struct manager *manager;      /* NULL: none, or none that takes nodes */
 	struct duty *duty; /* floating addresses of a node that has a link; set by who runs it */
 	bool has_authority;
 	pthread_mutex_t mutex; /* guards `link` against the proxy's and the door's threads */

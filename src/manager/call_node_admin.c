@@ -164,6 +164,8 @@ static json_t *node_json(const struct manager_core *core, const struct managed_n
 	check(json_object_set_new(json, "server_group", json_string(record->server_group)) == 0);
 	check(json_object_set_new(json, "draining", json_boolean(record->draining)) == 0);
 	json_t *addresses = json_object_get(node->report, "addresses");
+	json_t *guard = json_object_get(node->report, "guard");
+	check(json_object_set_new(json, "guard", guard ? json_deep_copy(guard) : json_null()) == 0);
 	check(json_object_set_new(json, "addresses",
 				  addresses ? json_deep_copy(addresses) : json_null()) == 0);
 	check(json_object_set_new(

@@ -263,13 +263,27 @@ static enum err take_goodbye(struct manager_core *core, struct managed_node *nod
 	return rc;
 }
 
+/* The server of its host was the primary: that it reports again shows that it is not cut off. */
+static bool is_given_up(struct manager_core *core, const struct managed_node *node)
+{
+	LIST_EACH (&core->groups, at) {
+		const struct record *record = &LIST_ENTRY(at, struct group, list)->record;
+		if (record->state == GROUP_REVOKING && record->previous != SERVER_NONE &&
+		    strcmp(node->record.server_group, record->group) == 0 &&
+		    strcmp(node->record.server, record->servers[record->previous].name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* How long a report may wait: not long while a group changes, or while the node is on its way to a new route. */
 static uint64_t wait_us(struct manager_core *core, const struct managed_node *node)
 {
 	const struct group *group = group_of(core, node);
 	bool tense = group && group->record.state != GROUP_STEADY &&
 		     group->record.state != GROUP_REFUSED && group->record.state != GROUP_FORMING;
-	tense = tense || addresses_is_tense(core->nodes, node) ||
+	tense = tense || is_given_up(core, node) || addresses_is_tense(core->nodes, node) ||
 		node->proxy.have_epoch != node->proxy.epoch ||
 		node->proxy.have_revision != node->proxy.revision;
 	return tense ? (uint64_t)TENSE_WAIT_MS * US_PER_MS : core->nodes->terms.renew_us;
@@ -298,6 +312,7 @@ enum err node_report_take(struct manager_core *core, struct call *call, json_t *
 	take_trouble(core, report);
 	json_decref(node->report);
 	node->report = json_deep_copy(report);
+	node->reported_before_us = node->reported_us;
 	node->reported_us = now_us;
 	if (is_goodbye(report)) {
 		return take_goodbye(core, node, ret, err);

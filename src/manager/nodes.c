@@ -13,7 +13,11 @@
 
 #define NODES_PREFIX "node/"
 
-enum { KEY_BYTES_MAX = sizeof(NODES_PREFIX) + NODE_NAME_BYTES_MAX, MARGIN_SHARE = 10 };
+enum {
+	KEY_BYTES_MAX = sizeof(NODES_PREFIX) + NODE_NAME_BYTES_MAX,
+	MARGIN_SHARE = 10,
+	GUARD_MS = 1000
+};
 
 /* The accounts of one group, as JSON that is made once. */
 struct node_accounts {
@@ -361,6 +365,29 @@ bool nodes_carry(const struct nodes *nodes, const char *group, uint64_t now_us)
 	return false;
 }
 
+/* What is written past all proxies. Where no acknowledgement is waited for, the host of the old primary may take writes
+ * until it fences its server, at the end of its lease: while it is silent it is waited for. One that has reported
+ * twice since the primary was given up is not cut off: its server is fenced by the manager, or dead. */
+static bool waits_for_guard(const struct nodes *nodes, const struct group *group, uint64_t now_us)
+{
+	const struct record *record = &group->record;
+	bool revoking = record->state == GROUP_REVOKING || record->state == GROUP_REFUSED;
+	bool acknowledged = record->policy == POLICY_LOSSLESS && record->acks > 0;
+	if (!revoking || acknowledged || record->previous == SERVER_NONE) {
+		return false;
+	}
+	const struct managed_node *node = nodes_find_owner(
+		nodes, record->group, record->servers[record->previous].name, NULL);
+	if (!node || node->reported_before_us > record->state_since_us) {
+		return false;
+	}
+	/* Of one that was never heard of it isn't known whether it fences. */
+	const json_t *guard = json_object_get(node->report, "guard");
+	json_int_t ms = json_integer_value(json_object_get(guard, "ms"));
+	ms = node->report ? ms : GUARD_MS;
+	return ms > 0 && nodes_may_hold(nodes, node, now_us - (uint64_t)ms * US_PER_MS);
+}
+
 void nodes_see_routes(const struct nodes *nodes, const struct group *group,
 		      const struct lease_node *local, uint64_t now_us,
 		      struct observation_routes *ret)
@@ -388,6 +415,11 @@ void nodes_see_routes(const struct nodes *nodes, const struct group *group,
 			.held = node->proxy.held,
 			.transactions_open = node->proxy.transactions_open,
 		};
+	}
+	if (found <= LEASE_NODES_MAX && waits_for_guard(nodes, group, now_us)) {
+		/* As one that still has the old route. */
+		leases[found++] =
+			(struct lease_node){ .carries = true, .until_us = UINT64_MAX / 2 };
 	}
 	lease_routes(leases, found, &nodes->terms, unknown_until_us(nodes), group->record.epoch,
 		     now_us, ret);

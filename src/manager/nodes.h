@@ -48,10 +48,11 @@ struct node_proxy {
 
 struct managed_node {
 	struct list list;
-	struct node_record record; /* as it is in the store */
-	uint64_t answered_us;	   /* its newest report; 0: none since this manager leads */
-	uint64_t reported_us;	   /* when it came; the node has sent it before */
-	uint64_t until_us;	   /* what was granted it since this manager leads ends then */
+	struct node_record record;   /* as it is in the store */
+	uint64_t answered_us;	     /* its newest report; 0: none since this manager leads */
+	uint64_t reported_us;	     /* when it came; the node has sent it before */
+	uint64_t reported_before_us; /* the report before: only who gets answers sends another */
+	uint64_t until_us;	     /* what was granted it since this manager leads ends then */
 	struct node_proxy proxy;
 	char route_from[NODE_TAG_BYTES_MAX]; /* the manager whose route it has */
 	char accounts_have[NODE_TAG_BYTES_MAX];

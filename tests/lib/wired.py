@@ -4,6 +4,7 @@ A floating address is watched from the client's host, as any client sees it: by 
 """
 
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -118,6 +119,7 @@ class Node:
                 [*launcher, sandbox.muster_program(), "run", "--config", self.config],
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **cluster.SECRETS},
             )
         return self
 
@@ -133,6 +135,58 @@ class Database(cluster.Database):
     def begin(self, wait=True, rewind=False, **more):
         options = cluster.MYSQL if self.mysql else cluster.MARIADB
         return self.start(wait=wait, **{**options, "bind_address": "*", **more})
+
+
+# Writes without a pause; a line for each that was acknowledged: when it was, and its number.
+WRITER = """
+import pymysql, sys, time
+address, port, number = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+conn = None
+while True:
+    try:
+        if conn is None:
+            conn = pymysql.connect(host=address, port=port, user="app", password="apppw",
+                connect_timeout=1, read_timeout=2, write_timeout=2, autocommit=True)
+        conn.cursor().execute(f"INSERT INTO app.w VALUES ({number})")
+        print(time.monotonic(), number, flush=True)
+        number += 1
+    except pymysql.err.MySQLError:
+        number += 1
+        if conn is not None and conn.open:
+            conn.close()
+        conn = None
+        time.sleep(0.02)
+    time.sleep(0.002)
+"""
+
+
+class Writer:
+    """Writes to one address, from one host, all the time."""
+
+    def __init__(self, host, address, number, port=3306):
+        self.process = host.spawn(
+            ["/usr/bin/python3", "-c", WRITER, address, port, number],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.writes = []  # (time, number) of those that were acknowledged
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            when, number = line.split()
+            self.writes.append((float(when), int(number)))
+
+    def last(self):
+        return max((when for when, _ in list(self.writes)), default=0.0)
+
+    def wait_write(self, after, timeout=20.0):
+        """The time of the first acknowledged write after a time."""
+        return wait_until(
+            lambda: next((when for when, _ in list(self.writes) if when > after), 0),
+            timeout,
+            "a write is acknowledged",
+        )
 
 
 class Wired(cluster.Cluster):
