@@ -280,6 +280,10 @@ void sim_check_stored(struct sim_world *world, uint32_t manager, const struct re
 		}
 		*primary = next->primary;
 	}
+	if (next->acks == 0 && next->sync_set != 0) {
+		sim_story_fail(world, "the record has a sync set %#x that promises nothing",
+			       next->sync_set);
+	}
 	check_cooldown(world, manager, next);
 	note_reported(world, next);
 }
@@ -332,6 +336,7 @@ void sim_check_step(struct sim_world *world, uint32_t manager, const struct sim_
 {
 	const struct sim_manager *one = &world->managers[manager];
 	const struct sim_store *store = &world->store;
+	world->ledger.steps++;
 	if (store->record.version < one->record.version) {
 		sim_story_fail(world, "%s of %s is begun before the record says so",
 			       step_key(task->step), sim_story_host(task->server));
@@ -360,6 +365,11 @@ void sim_check_opened(struct sim_world *world, const struct sim_task *task)
 	if (lossless(world) && lacking < SIM_TXNS_MAX) {
 		fail_lost(world, task->server, lacking, "when it is opened");
 		return;
+	}
+	const struct sim_stream *stream = &world->servers[task->server].stream;
+	if (stream->io != IO_NO || stream->sql) {
+		sim_story_fail(world, "%s is opened while it still replicates",
+			       sim_story_host(task->server));
 	}
 	ledger->opened_epoch = task->epoch;
 	ledger->opened = task->server;
@@ -429,6 +439,7 @@ void sim_check_judge(struct sim_world *world)
 		    world->now_us - manager->healthy_since_us >= (uint64_t)600 * SIM_MS) {
 			world->stopped = true;
 			world->ledger.writes_at_rest = world->store.writes;
+			world->ledger.steps_at_rest = world->ledger.steps;
 			sim_world_later(world, (uint64_t)800 * SIM_MS, SIM_NOBODY, EV_FINAL, 0, 0,
 					0);
 			return;
@@ -503,6 +514,10 @@ void sim_check_final(struct sim_world *world)
 	if (world->store.writes > world->ledger.writes_at_rest + WRITES_AT_REST_MAX) {
 		sim_story_fail(world,
 			       "the record is written again and again, though nothing happens");
+		return;
+	}
+	if (world->ledger.steps > world->ledger.steps_at_rest) {
+		sim_story_fail(world, "a step is begun, though nothing happens");
 		return;
 	}
 	const uint64_t *excused = lossless(world) ? NULL : world->ledger.reported;

@@ -15,6 +15,8 @@ enum {
 	LAST_US = 200 * 1000, /* before the calm phase everything is over */
 	ASK_RETRY_US = 150 * 1000,
 	SAID_NOTHING_US = 2000 * 1000,
+	AT_STEP_US = 3 * 1000,
+	BACK_US = 60 * 1000,
 };
 
 /* How often each kind is chosen, of the sum. */
@@ -25,7 +27,7 @@ static const uint32_t weights[FAULT_COUNT_] = {
 	[FAULT_STALL] = 2,	    [FAULT_MANAGER] = 8,      [FAULT_NODE] = 3,
 	[FAULT_STORE] = 4,	    [FAULT_STORE_SLOW] = 2,   [FAULT_STORE_LOSES] = 3,
 	[FAULT_ASK_SWITCHOVER] = 9, [FAULT_ASK_FAILOVER] = 2, [FAULT_ASK_PAUSE] = 2,
-	[FAULT_ASK_DOWNTIME] = 3,
+	[FAULT_ASK_DOWNTIME] = 3,   [FAULT_KILL_AT_STEP] = 9,
 };
 
 static const char *const names[FAULT_COUNT_] = {
@@ -48,6 +50,7 @@ static const char *const names[FAULT_COUNT_] = {
 	[FAULT_ASK_FAILOVER] = "order a failover",
 	[FAULT_ASK_PAUSE] = "pause automatic failover",
 	[FAULT_ASK_DOWNTIME] = "work on",
+	[FAULT_KILL_AT_STEP] = "kill at the end of",
 };
 
 /* ---------------------------------------------------------------- planning */
@@ -104,6 +107,18 @@ static void plan_one(const struct sim_world *world, struct sim_random *random,
 		/* How it is started again: at once with all it has, or as a manager advises. */
 		fault->b = sim_random_chance(random, 600);
 		break;
+	case FAULT_KILL_AT_STEP:
+		fault->a = sim_random_below(random, STEP_COUNT_);
+		fault->b = sim_random_chance(random, 400);
+		break;
+	case FAULT_DELAY:
+	case FAULT_LOSS:
+		/* What a manager writes late is what may go wrong. */
+		if (sim_random_chance(random, 300)) {
+			fault->a =
+				SIM_HOST_MANAGER + sim_random_below(random, world->setup.managers);
+		}
+		break;
 	case FAULT_ASK_DOWNTIME:
 		fault->a = sim_random_below(random, world->setup.servers);
 		fault->b = sim_random_chance(random, 500);
@@ -130,8 +145,6 @@ static void plan_one(const struct sim_world *world, struct sim_random *random,
 		break;
 	case FAULT_CUT:
 	case FAULT_CUT_ONE_WAY:
-	case FAULT_DELAY:
-	case FAULT_LOSS:
 	case FAULT_STORE:
 	case FAULT_STORE_SLOW:
 	case FAULT_STORE_LOSES:
@@ -204,6 +217,7 @@ static bool touches(const struct sim_world *world, const struct sim_fault *fault
 	case FAULT_ASK_FAILOVER:
 	case FAULT_ASK_PAUSE:
 	case FAULT_ASK_DOWNTIME:
+	case FAULT_KILL_AT_STEP:
 	case FAULT_COUNT_:
 		break;
 	}
@@ -291,6 +305,7 @@ static void change_network(struct sim_world *world, const struct sim_fault *faul
 	case FAULT_ASK_FAILOVER:
 	case FAULT_ASK_PAUSE:
 	case FAULT_ASK_DOWNTIME:
+	case FAULT_KILL_AT_STEP:
 	case FAULT_COUNT_:
 		break;
 	}
@@ -340,9 +355,36 @@ static void ask(struct sim_world *world, uint32_t at, const struct sim_fault *fa
 	}
 }
 
+void sim_fault_step_ended(struct sim_world *world, const struct sim_task *task)
+{
+	for (uint32_t i = 0; i < world->fault_count && !world->calm; i++) {
+		struct sim_fault *fault = &world->faults[i];
+		if (!fault->armed || fault->a != (uint32_t)task->step) {
+			continue;
+		}
+		fault->armed = false;
+		uint64_t soon_us = 1 + sim_random_below(&world->random, AT_STEP_US);
+		uint64_t back_us = soon_us + 1 + sim_random_below(&world->random, BACK_US);
+		bool manager = fault->b != 0;
+		uint32_t host = manager ? (uint32_t)SIM_HOST_MANAGER + task->manager : task->server;
+		sim_world_later(world, soon_us, SIM_NOBODY, EV_KILL, host, 0, 0);
+		sim_world_later(world, back_us, SIM_NOBODY, manager ? EV_MANAGER_START : EV_RESTART,
+				manager ? task->manager : task->server, 0, 0);
+	}
+}
+
+void sim_fault_kill(struct sim_world *world, uint32_t host)
+{
+	if (host < SIM_HOST_MANAGER) {
+		sim_server_kill(world, host);
+	} else {
+		kill_manager(world, host);
+	}
+}
+
 void sim_fault_start(struct sim_world *world, uint32_t at)
 {
-	const struct sim_fault *fault = &world->faults[at];
+	struct sim_fault *fault = &world->faults[at];
 	if (world->story && world->now_us == fault->at_us) {
 		(void)fprintf(world->story, "%9.3f ms  FAULT     ", (double)world->now_us / SIM_MS);
 		sim_fault_print(fault, world->story);
@@ -375,6 +417,9 @@ void sim_fault_start(struct sim_world *world, uint32_t at)
 	case FAULT_ASK_PAUSE:
 	case FAULT_ASK_DOWNTIME:
 		ask(world, at, fault);
+		return;
+	case FAULT_KILL_AT_STEP:
+		fault->armed = true;
 		return;
 	case FAULT_CUT:
 	case FAULT_CUT_ONE_WAY:
@@ -429,6 +474,10 @@ void sim_fault_print(const struct sim_fault *fault, FILE *out)
 	case FAULT_KILL:
 		(void)fprintf(out, " %s%s", sim_story_host(fault->a),
 			      fault->b ? ", started again as a manager advises" : "");
+		break;
+	case FAULT_KILL_AT_STEP:
+		(void)fprintf(out, " %s%s", step_key((enum step)fault->a),
+			      fault->b ? ", the manager" : "");
 		break;
 	case FAULT_PAUSE:
 	case FAULT_ISOLATE:

@@ -16,3 +16,9 @@ bool sim_fault_troubled(const struct sim_world *world, uint32_t server, uint64_t
 
 /* One line about it, for the story and the report. */
 void sim_fault_print(const struct sim_fault *fault, FILE *out);
+
+/* A step has ended on its server: one of the faults may have waited for it. */
+void sim_fault_step_ended(struct sim_world *world, const struct sim_task *task);
+
+/* Ends the process of a server or manager. */
+void sim_fault_kill(struct sim_world *world, uint32_t host);

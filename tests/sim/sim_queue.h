@@ -8,6 +8,7 @@
 enum sim_event_kind {
 	EV_FAULT,     /* a: index of the fault */
 	EV_FAULT_END, /* a: index of the fault */
+	EV_KILL,      /* a: host of a server or manager: its process dies */
 	EV_CALM,      /* all faults are over */
 	EV_JUDGE,     /* the calm phase: is all well again? */
 	EV_FINAL,     /* clients have stopped and replication is at rest: the last look */

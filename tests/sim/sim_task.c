@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sim_check.h"
+#include "sim_fault.h"
 #include "sim_net.h"
 #include "sim_server.h"
 #include "sim_story.h"
@@ -408,6 +409,7 @@ void sim_task_phase(struct sim_world *world, uint32_t at)
 	if (phase.done) {
 		task->rc = phase.rc;
 		task->phase = UINT32_MAX;
+		sim_fault_step_ended(world, task);
 		answer(world, task);
 		return;
 	}

@@ -77,6 +77,7 @@ static void begin_calm(struct sim_world *world)
 
 ON(on_fault, sim_fault_start(world, e->a))
 ON(on_fault_end, sim_fault_end(world, e->a))
+ON(on_kill, sim_fault_kill(world, e->a))
 ON(on_calm, begin_calm(world))
 ON(on_judge, sim_check_judge(world))
 ON(on_final, sim_check_final(world))
@@ -125,6 +126,7 @@ typedef void handler(struct sim_world *world, const struct sim_event *e, uint32_
 static handler *const handlers[EV_COUNT_] = {
 	[EV_FAULT] = on_fault,
 	[EV_FAULT_END] = on_fault_end,
+	[EV_KILL] = on_kill,
 	[EV_CALM] = on_calm,
 	[EV_JUDGE] = on_judge,
 	[EV_FINAL] = on_final,
@@ -187,7 +189,12 @@ static void handle(struct sim_world *world, const struct sim_event *event)
 			return;
 		}
 		if (process->paused_until_us > world->now_us) {
-			sim_queue_put_back(&world->queue, *event, process->paused_until_us);
+			/* What came over a node's many connections comes to light in any order. */
+			uint64_t late_us = host >= SIM_HOST_NODE && host < SIM_HOST_STORE
+						   ? sim_random_below(&world->random, SIM_MS)
+						   : 0;
+			sim_queue_put_back(&world->queue, *event,
+					   process->paused_until_us + late_us);
 			return;
 		}
 	}

@@ -287,6 +287,9 @@ enum sim_fault_kind {
 	FAULT_ASK_FAILOVER,
 	FAULT_ASK_PAUSE,    /* no automatic failover */
 	FAULT_ASK_DOWNTIME, /* a server; b: its replication is stopped for that */
+	/* From then on armed: the next time that step a ends on a server, the server's process dies, or (b) that of the
+	 * manager that asked for it; it is started again soon. */
+	FAULT_KILL_AT_STEP,
 	FAULT_COUNT_
 };
 
@@ -297,6 +300,7 @@ struct sim_fault {
 	uint32_t a;
 	uint32_t b;
 	bool left_out; /* by the shrinker */
+	bool armed;    /* FAULT_KILL_AT_STEP: its step has not ended yet */
 };
 
 /* ---------------------------------------------------------------- the whole */
@@ -326,7 +330,9 @@ struct sim_ledger {
 	uint64_t failover_us; /* when the newest automatic one was put on the record */
 	bool healthy_since;
 	uint64_t writes_at_rest; /* of the record, when the clients stopped */
-	uint32_t asked;		 /* bits of enum ask that a person may have caused */
+	uint32_t steps;		 /* that were begun */
+	uint32_t steps_at_rest;
+	uint32_t asked; /* bits of enum ask that a person may have caused */
 };
 
 /* How the servers, managers and nodes of a run are set up: follows from the seed. */
