@@ -12,7 +12,7 @@
 #include "sim_story.h"
 
 enum {
-	CAUSE_US = 4000 * 1000,
+	CAUSE_US = 1000 * 1000,
 	REST_US = 10 * 1000 * 1000,
 	SAME_US = 100 * 1000,
 	WRITES_AT_REST_MAX = 3

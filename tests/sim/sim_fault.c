@@ -226,6 +226,9 @@ static bool touches(const struct sim_world *world, const struct sim_fault *fault
 
 bool sim_fault_troubled(const struct sim_world *world, uint32_t server, uint64_t within_us)
 {
+	if (!sim_world_answers(world, server)) {
+		return true;
+	}
 	for (uint32_t i = 0; i < world->fault_count; i++) {
 		const struct sim_fault *fault = &world->faults[i];
 		/* What isolates or delays a manager makes every server look bad to it. */

@@ -780,6 +780,7 @@ int main(void)
 	failed += scenarios_limits();
 	failed += scenarios_pair();
 	failed += scenarios_promise();
+	failed += scenarios_proofs();
 	failed += scenarios_rejoin();
 	failed += scenarios_restart();
 	failed += scenarios_settings();

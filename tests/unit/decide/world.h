@@ -55,6 +55,7 @@ int scenarios_evidence(void);
 int scenarios_limits(void);
 int scenarios_pair(void);
 int scenarios_promise(void);
+int scenarios_proofs(void);
 int scenarios_rejoin(void);
 int scenarios_restart(void);
 int scenarios_settings(void);
