@@ -377,12 +377,19 @@ static void revoke_servers(const struct record *record, const struct observation
 	}
 }
 
+/* One that was restarted since it was promoted may replicate again by itself: from the old primary, whose log may have a tail
+ * that nobody else has. */
 static void open_primary(const struct record *record, const struct observation *seen,
 			 struct decision *ret)
 {
-	if (!is_done(seen, record->primary, STEP_PROMOTE)) {
+	const struct replica_status *replica = &seen->servers[record->primary].status.replica;
+	bool answers = observation_answers(seen, record->primary);
+	/* An applier that has nothing left after a switchover may go on. */
+	bool replicates = replica->io != IO_NO || (replica->sql_running && !record->handed);
+	if (!is_done(seen, record->primary, STEP_PROMOTE) || (answers && replicates)) {
 		want(ret, record->primary, STEP_PROMOTE, "it becomes the primary");
-	} else if (!seen->hooks.before_runs && !is_done(seen, record->primary, STEP_OPEN)) {
+	} else if (answers && !seen->hooks.before_runs &&
+		   !is_done(seen, record->primary, STEP_OPEN)) {
 		want(ret, record->primary, STEP_OPEN, "it is the primary");
 	}
 }

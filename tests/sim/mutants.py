@@ -227,8 +227,18 @@ MUTANTS = {
     ),
     "decide: a new primary opens before it is promoted": (
         "src/decide/decide.c",
+        "if (!is_done(seen, record->primary, STEP_PROMOTE) || (answers && replicates)) {",
+        "if (answers && replicates) {",
+    ),
+    "decide: a new primary opens though it replicates again": (
+        "src/decide/decide.c",
+        "if (!is_done(seen, record->primary, STEP_PROMOTE) || (answers && replicates)) {",
         "if (!is_done(seen, record->primary, STEP_PROMOTE)) {",
-        "if (false) {",
+    ),
+    "decide: a new primary opens though it may have been restarted": (
+        "src/decide/decide.c",
+        "} else if (answers && !seen->hooks.before_runs &&",
+        "} else if (!seen->hooks.before_runs &&",
     ),
     "decide: the former primary is not fenced": (
         "src/decide/decide.c",

@@ -24,7 +24,6 @@ import sys
 import tempfile
 
 import mutants
-import survivors
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CC = ["cc", "-std=gnu17", "-O2", "-w", "-D_GNU_SOURCE", '-DMUSTER_VERSION="0"']
@@ -182,7 +181,7 @@ def main():
         return 0
     folder = pathlib.Path(tempfile.mkdtemp(prefix="muster-mutants-"))
     failed = 0
-    counts = {"simulator": 0, "unit tests": 0, "alike": 0, "survivors": 0}
+    counts = {"simulator": 0, "unit tests": 0, "alike": 0}
     try:
         workshop = Workshop(folder, arguments.seeds, arguments.fast)
         workshop.prepare(arguments.jobs)
@@ -192,7 +191,6 @@ def main():
             ]
             for (name, _, _), job in zip(chosen, jobs):
                 caught = job.result()
-                reason = survivors.reason_for(name)
                 if caught == ALIKE:
                     counts["alike"] += 1
                     print(f"alike     {name}", flush=True)
@@ -200,9 +198,6 @@ def main():
                     kind = "unit tests" if caught.startswith("unit test") else "simulator"
                     counts[kind] += 1
                     print(f"caught    {name}: {caught}", flush=True)
-                elif reason:
-                    counts["survivors"] += 1
-                    print(f"survives  {name}: {reason}", flush=True)
                 else:
                     failed += 1
                     print(f"SURVIVES  {name}", flush=True)
@@ -211,8 +206,7 @@ def main():
     print(
         f"{len(chosen)} mutants: {counts['simulator']} caught by the simulator, "
         f"{counts['unit tests']} by unit tests, {counts['alike']} decide the same, "
-        f"{counts['survivors']} survive with a reason, "
-        f"{failed} survive without"
+        f"{failed} survive"
     )
     return 1 if failed else 0
 

@@ -15,6 +15,7 @@ enum {
 	CAUSE_US = 1000 * 1000,
 	REST_US = 10 * 1000 * 1000,
 	SAME_US = 100 * 1000,
+	BOUND_SLACK_US = 50 * 1000, /* clocks differ in speed */
 	WRITES_AT_REST_MAX = 3
 };
 
@@ -49,6 +50,7 @@ static void fail_lost(struct sim_world *world, uint32_t server, uint32_t txn, co
 void sim_check_given(struct sim_world *world, uint16_t txn)
 {
 	world->ledger.acked[txn / 64] |= (uint64_t)1 << (txn % 64);
+	world->ledger.acked_us[txn] = 0;
 }
 
 void sim_check_written(struct sim_world *world, uint32_t server, uint16_t txn)
@@ -96,6 +98,7 @@ void sim_check_acked(struct sim_world *world, uint32_t op)
 	struct sim_ledger *ledger = &world->ledger;
 	const struct sim_op *one = &world->ops[op];
 	ledger->acked[one->txn / 64] |= (uint64_t)1 << (one->txn % 64);
+	ledger->acked_us[one->txn] = world->now_us;
 	ledger->acked_count++;
 	ledger->acked_in_calm += world->calm ? 1 : 0;
 	if (ledger->opened_epoch > one->epoch && ledger->opened != one->server &&
@@ -152,7 +155,7 @@ static void check_cooldown(struct sim_world *world, uint32_t manager, const stru
 	if (begins && !next->cooling) {
 		ledger->failover_us = 0;
 	}
-	if (!begins || !next->cooling) {
+	if (!next->cooling) {
 		return;
 	}
 	uint64_t clock_us = sim_world_clock(world, (uint32_t)SIM_HOST_MANAGER + manager);
@@ -160,6 +163,11 @@ static void check_cooldown(struct sim_world *world, uint32_t manager, const stru
 	/* One whose primary only came back read-only is not counted: the newest is still the one before. */
 	bool counted = next->failover_count > 0 && at_us > ledger->failover_us + SAME_US;
 	if (!counted) {
+		return;
+	}
+	/* It began in a state that could not be stored: whether it was allowed can't be told from the record. */
+	if (!begins) {
+		ledger->failover_us = at_us;
 		return;
 	}
 	uint64_t since_us = at_us - ledger->failover_us;
@@ -189,10 +197,38 @@ static void check_chosen(struct sim_world *world, const struct record *record)
 	}
 }
 
-static void check_elected(struct sim_world *world, const struct sim_manager *manager)
+/* Under `bounded`: what the elected one lacks was acknowledged shortly before the old primary was lost, or after. */
+static void check_bound(struct sim_world *world, uint32_t manager)
 {
+	const struct record *record = &world->managers[manager].record;
+	if (record->policy != POLICY_BOUNDED || record->previous == SERVER_NONE ||
+	    record->ask_accept_loss || record->lost_us == 0) {
+		return;
+	}
+	uint64_t clock_us = sim_world_clock(world, (uint32_t)SIM_HOST_MANAGER + manager);
+	uint64_t ago_us = clock_us - record->lost_us + BOUND_SLACK_US +
+			  (uint64_t)record->max_loss_s * 1000000;
+	for (uint32_t i = 0; i < world->txn_count; i++) {
+		bool acked = (world->ledger.acked[i / 64] >> (i % 64) & 1) != 0;
+		/* What an earlier failover lost is not lost again. */
+		acked = acked && sim_server_has(&world->servers[record->previous], i);
+		if (acked && !holds(world, record->primary, i) &&
+		    world->ledger.acked_us[i] + ago_us < world->now_us) {
+			sim_story_fail(world, "%s is elected, and lacks write %u of %.0f ms ago",
+				       sim_story_host(record->primary), world->txns[i].op,
+				       (double)(world->now_us - world->ledger.acked_us[i]) /
+					       SIM_MS);
+			return;
+		}
+	}
+}
+
+static void check_elected(struct sim_world *world, uint32_t at)
+{
+	const struct sim_manager *manager = &world->managers[at];
 	uint32_t primary = manager->record.primary;
 	check_chosen(world, &manager->record);
+	check_bound(world, at);
 	uint32_t lacking = find_lacking(world, &world->servers[primary], NULL);
 	if (lossless(world) && lacking < SIM_TXNS_MAX) {
 		fail_lost(world, primary, lacking, "when it is elected");
@@ -230,7 +266,7 @@ void sim_check_decided(struct sim_world *world, uint32_t manager)
 		check_failover(world, one);
 		break;
 	case ACT_ELECT:
-		check_elected(world, one);
+		check_elected(world, manager);
 		break;
 	case ACT_HAND_OVER:
 		check_handed(world, one);
@@ -367,7 +403,7 @@ void sim_check_opened(struct sim_world *world, const struct sim_task *task)
 		return;
 	}
 	const struct sim_stream *stream = &world->servers[task->server].stream;
-	if (stream->io != IO_NO || stream->sql) {
+	if (stream->io != IO_NO || (stream->sql && !task->handed)) {
 		sim_story_fail(world, "%s is opened while it still replicates",
 			       sim_story_host(task->server));
 	}

@@ -20,7 +20,8 @@ static void plant(struct sim_world *world, struct record *record)
 {
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		uint32_t parent = sim_random_below(&world->random, record->server_count);
-		if (sim_random_chance(&world->random, 500) &&
+		/* Nobody could acknowledge who gets everything from one that comes late. */
+		if (sim_random_chance(&world->random, 500) && !world->servers[parent].delayed &&
 		    !tree_makes_circle(record, i, parent)) {
 			record->servers[i].below = parent + 1;
 		}
@@ -43,6 +44,7 @@ void sim_group_form(struct sim_world *world)
 	record_fini(record);
 	(void)snprintf(record->group, sizeof(record->group), "g");
 	record->policy = world->setup.policy;
+	record->max_loss_s = record->policy == POLICY_BOUNDED ? 1 : 0;
 	record->epoch = 1;
 	record->version = 1;
 	record->ask_server = 0;

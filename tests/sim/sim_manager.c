@@ -94,6 +94,7 @@ void sim_manager_start(struct sim_world *world, uint32_t manager)
 		forget_member(&one->members[i]);
 	}
 	record_fini(&one->record);
+	one->seen.mark_count = 0;
 	one->has_record = false;
 	one->unstored = false;
 	one->commit.open = false;
@@ -120,6 +121,9 @@ void sim_manager_fini(struct sim_manager *manager)
 		gtid_set_fini(&manager->seen.servers[i].status.executed);
 		gtid_set_fini(&manager->seen.servers[i].status.received);
 		gtid_set_fini(&manager->seen.servers[i].older.executed);
+	}
+	for (uint32_t i = 0; i < OBSERVATION_MARKS_MAX; i++) {
+		gtid_set_fini(&manager->seen.marks[i].executed);
 	}
 	for (uint32_t i = 0; i < SIM_SERVERS_MAX; i++) {
 		gtid_set_fini(&manager->members[i].status.executed);

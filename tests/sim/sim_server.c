@@ -34,6 +34,8 @@ void sim_server_begin(struct sim_world *world, uint32_t at)
 	gtid_set_clear(&server->received);
 	server->server_id = (uint16_t)++world->server_ids;
 	server->read_only = true;
+	/* One that comes too late to save what a person has destroyed: never the first of the group. */
+	server->delayed = at > 1 && sim_random_chance(&world->random, 60);
 	/* MariaDB with autostart is known to go wrong: docs/simulator.md. */
 	server->autostart =
 		world->setup.flavor == GTID_MYSQL && sim_random_chance(&world->random, 150);
@@ -457,8 +459,9 @@ static uint32_t acknowledging_streams(const struct sim_world *world,
 }
 
 /* Written member by member: the texts of errors, which nobody here has, are not cleared each time. */
-static void replica_status(const struct sim_stream *stream, struct replica_status *ret)
+static void replica_status(const struct sim_server *server, struct replica_status *ret)
 {
+	const struct sim_stream *stream = &server->stream;
 	if (!stream->configured) {
 		memset(ret, 0, sizeof(*ret));
 		return;
@@ -469,6 +472,7 @@ static void replica_status(const struct sim_stream *stream, struct replica_statu
 	ret->io = stream->io;
 	ret->sql_running = stream->sql;
 	ret->gtid_position = stream->gtid_position;
+	ret->delay_s = server->delayed ? 1 : 0;
 	ret->io_errno = stream->io_errno;
 	ret->sql_errno = stream->sql_errno;
 	ret->received_ticks = stream->ticks;
@@ -502,7 +506,7 @@ void sim_server_status(const struct sim_world *world, uint32_t at, struct server
 	ret->started_s = START_OF_TIME_S + server->started_us / SECOND_US;
 	gtid_set_copy(&ret->executed, &server->executed);
 	gtid_set_copy(&ret->received, &server->received);
-	replica_status(&server->stream, &ret->replica);
+	replica_status(server, &ret->replica);
 	ret->semisync = (struct semisync_status){
 		.available = true,
 		.source_enabled = server->waits_for_acks,

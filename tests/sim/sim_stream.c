@@ -11,6 +11,7 @@ enum {
 	APPLY_MIN_US = 200,
 	APPLY_MAX_US = 2500,
 	APPLY_SLOW_US = 250 * 1000,
+	DELAY_US = 400 * 1000, /* a second, as all times here */
 	ERRNO_DIAL = 2003,
 	ERRNO_POSITION = 1236,
 	ERRNO_ORDER = 1950,
@@ -269,6 +270,7 @@ void sim_stream_data(struct sim_world *world, uint32_t replica, uint32_t number,
 		sim_gtid_add(world, &server->executed, one->origin, one->seq);
 	} else {
 		check(server->relay_count < SIM_TXNS_MAX * 2);
+		server->relay_us[server->relay_count] = world->now_us;
 		server->relay[server->relay_count++] = txn;
 		if (stream->sql) {
 			sim_stream_apply_soon(world, replica);
@@ -292,6 +294,10 @@ void sim_stream_apply_soon(struct sim_world *world, uint32_t replica)
 	uint64_t takes_us = sim_random_between(&world->random, APPLY_MIN_US, APPLY_MAX_US);
 	if (server->slow) {
 		takes_us += sim_random_below(&world->random, APPLY_SLOW_US);
+	}
+	uint64_t due_us = server->relay_us[server->relay_first] + DELAY_US;
+	if (server->delayed && due_us > world->now_us) {
+		takes_us += due_us - world->now_us;
 	}
 	sim_world_later(world, takes_us, replica, EV_APPLY, replica, server->stream.apply_number,
 			0);

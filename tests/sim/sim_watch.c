@@ -151,6 +151,11 @@ static void take_sighting(struct sim_world *world, uint32_t manager, uint32_t se
 	if (reach == REACH_ANSWERS) {
 		note_write(member, seen, contact_us);
 		sim_watch_take_status(seen, &member->status, contact_us, member->answered_us);
+		if (server == one->record.primary && one->record.policy == POLICY_BOUNDED) {
+			observation_mark(&one->seen, server,
+					 (uint64_t)one->record.max_loss_s * 1000000 /
+						 OBSERVATION_MARKS_MAX);
+		}
 	}
 	sim_manager_saw(world, manager, server);
 }

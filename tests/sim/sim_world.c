@@ -216,6 +216,12 @@ void sim_world_run(struct sim_world *world)
 
 /* ---------------------------------------------------------------- the beginning */
 
+static enum policy choose_policy(struct sim_random *random)
+{
+	uint32_t at = sim_random_below(random, 1000);
+	return at < 130 ? POLICY_ASYNC : at < 230 ? POLICY_BOUNDED : POLICY_LOSSLESS;
+}
+
 static void choose_setup(struct sim_world *world)
 {
 	struct sim_random *random = &world->random;
@@ -227,7 +233,7 @@ static void choose_setup(struct sim_world *world)
 		.managers = sim_random_chance(random, 450) ? 3 : 1,
 		.nodes = 1 + sim_random_below(random, SIM_NODES_MAX),
 		.flavor = sim_random_chance(random, 500) ? GTID_MARIADB : GTID_MYSQL,
-		.policy = sim_random_chance(random, 200) ? POLICY_ASYNC : POLICY_LOSSLESS,
+		.policy = choose_policy(random),
 		.options = { .silence_us = 800 * ms,
 			     .slow_us = 200 * ms,
 			     .write_stall_us = sim_random_chance(random, 500) ? 600 * ms : 0,
@@ -311,10 +317,10 @@ void sim_world_begin(struct sim_world *world, uint64_t seed, uint32_t left_out)
 	choose_setup(world);
 	choose_clocks(world);
 	sim_store_begin(world);
-	sim_group_form(world);
 	for (uint32_t i = 0; i < world->setup.servers; i++) {
 		sim_server_begin(world, i);
 	}
+	sim_group_form(world);
 	if (sim_random_chance(&world->random, 250)) {
 		sim_server_give_past(world, 1 + sim_random_below(&world->random, 5));
 	}

@@ -95,6 +95,7 @@ struct sim_server {
 	bool autostart;	   /* replication starts with the server */
 	bool stalled;	   /* commits hang: the disk is full */
 	bool slow;	   /* applies slowly */
+	bool delayed;	   /* applies what it receives a second later, on purpose */
 	uint64_t started_us;
 	uint16_t log[SIM_TXNS_MAX];
 	uint32_t log_count;
@@ -103,6 +104,7 @@ struct sim_server {
 	uint32_t file_first;	     /* first position in the newest file of the log */
 	uint64_t has[SIM_TXN_WORDS]; /* bit: the transaction is in the log */
 	uint16_t relay[SIM_TXNS_MAX * 2];
+	uint64_t relay_us[SIM_TXNS_MAX * 2]; /* when it was received */
 	uint32_t relay_first;
 	uint32_t relay_count; /* end of what is received; relay_first: of what is applied */
 	struct gtid_set executed;
@@ -316,6 +318,7 @@ struct sim_process {
 /* What the checks remember. */
 struct sim_ledger {
 	uint64_t acked[SIM_TXN_WORDS];
+	uint64_t acked_us[SIM_TXNS_MAX];
 	uint32_t acked_count;
 	uint32_t acked_in_calm;
 	uint32_t lost_count; /* async: acknowledged, and not on the primary that was opened */

@@ -241,6 +241,34 @@ static void test_only_a_switchover_hands_over(void **state)
 	world_fini(&world);
 }
 
+/* Restarted between promotion and opening, with replication that starts by itself: what the old primary has that was never
+ * acknowledged would come in while clients write. */
+static void test_a_new_primary_that_replicates_again_is_not_opened(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 2);
+	world.seen.hooks.before_runs = true;
+	world.alive &= ~BIT(0);
+	assert_true(world_until(&world, GROUP_OPENING, 50));
+	turns(&world, 3);
+	assert_true(world.seen.servers[1].steps_done & BIT(STEP_PROMOTE));
+	world.seen.hooks.before_runs = false;
+	/* Nothing is known of it for a moment; then it is back. */
+	world.deaf = BIT(1);
+	world_turn(&world);
+	assert_int_equal(world.decision.steps[1], STEP_NONE);
+	world.deaf = 0;
+	world.seen.servers[1].status.replica.io = IO_CONNECTING;
+	world.seen.servers[1].status.replica.sql_running = true;
+	world_turn(&world);
+	assert_int_equal(world.decision.steps[1], STEP_PROMOTE);
+	assert_true(world.seen.servers[1].status.read_only);
+	assert_true(world_until(&world, GROUP_STEADY, 10));
+	assert_int_equal(world.seen.servers[1].status.replica.io, IO_NO);
+	world_fini(&world);
+}
+
 int scenarios_promise(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +283,7 @@ int scenarios_promise(void)
 		cmocka_unit_test(test_the_former_primary_waits_for_a_moment_only),
 		cmocka_unit_test(test_the_only_one_who_can_acknowledge_does_not_wait),
 		cmocka_unit_test(test_only_a_switchover_hands_over),
+		cmocka_unit_test(test_a_new_primary_that_replicates_again_is_not_opened),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,6 +150,20 @@ static void test_what_is_received_counts_before_it_is_applied(void **state)
 	world_fini(&world);
 }
 
+static void test_who_committed_alone_is_named(void **state)
+{
+	(void)state;
+	struct world world;
+	struct election election;
+	begin_election(&world, POLICY_LOSSLESS);
+	world.record.acks = 0;
+	world.record.sync_set = 0;
+	election_hold(&world.record, &world.seen, ELECTION_HURRIED, &election);
+	assert_false(election.complete);
+	assert_non_null(strstr(election.missing, "committed alone"));
+	world_fini(&world);
+}
+
 /* ---------------------------------------------------------------- evidence */
 
 static void test_refused_once_is_not_dead(void **state)
@@ -517,12 +531,58 @@ static void test_a_former_primary_is_repointed_first(void **state)
 static void test_a_broken_replica_is_not_said_to_replicate(void **state)
 {
 	(void)state;
+	for (enum policy policy = 0; policy < POLICY_COUNT_; policy++) {
+		struct world world;
+		world_begin(&world, policy, 3);
+		world.seen.servers[1].status.replica.sql_running = false;
+		world.seen.servers[1].status.replica.sql_errno = 1062;
+		world_turn(&world);
+		assert_int_equal(world.decision.server_rules[1]->id, 1170);
+		/* It has everything, and can't be counted on all the same. */
+		world.record.sync_set &= ~BIT(1);
+		world.record.servers[1].acknowledges = false;
+		world_turn(&world);
+		assert_false(record_is_member(&world.record, 1));
+		assert_int_equal(world.decision.server_rules[1]->id, 1170);
+		world_fini(&world);
+	}
+}
+
+/* s2 was given a delay: it is to acknowledge no more, and is on the record until it is seen not to. */
+static void test_who_leaves_acknowledges_on_the_record(void **state)
+{
+	(void)state;
 	struct world world;
-	world_begin(&world, POLICY_ASYNC, 2);
-	world.seen.servers[1].status.replica.sql_running = false;
-	world.seen.servers[1].status.replica.sql_errno = 1062;
-	world_turn(&world);
-	assert_int_equal(world.decision.server_rules[1]->id, 1170);
+	world_begin(&world, POLICY_LOSSLESS, 3);
+	world.seen.servers[2].status.replica.delay_s = 60;
+	world.record.sync_set = BIT(1);
+	decide_again(&world);
+	assert_true(record_is_member(&world.record, 2));
+	decide_again(&world);
+	assert_int_equal(world.decision.server_rules[2]->id, 1105);
+	assert_int_equal(world.decision.steps[2], STEP_SEMISYNC_REPLICA_OFF);
+	world.seen.servers[2].status.semisync.replica_active = false;
+	decide_again(&world);
+	assert_int_equal(world.decision.steps[2], STEP_NONE);
+	assert_true(record_is_member(&world.record, 2));
+	world_fini(&world);
+}
+
+static void test_who_stands_below_another_one_is_not_asked_to_acknowledge(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 3);
+	world.record.servers[2].below = 1 + 1;
+	turns(&world, 200);
+	assert_true(record_follows(&world.record, &world.seen, 2, 1));
+	world.record.sync_set = 0;
+	world.record.acks = 0;
+	world.seen.servers[0].status.semisync.source_active = false;
+	world.seen.servers[1].reach = REACH_HUNG;
+	decide_again(&world);
+	assert_int_equal(world.decision.server_rules[2]->id, 1160);
+	assert_int_equal(world.decision.steps[2], STEP_NONE);
 	world_fini(&world);
 }
 
@@ -533,6 +593,7 @@ int scenarios_proofs(void)
 		cmocka_unit_test(test_fenced_is_who_was_told_and_is_seen_to_be),
 		cmocka_unit_test(test_a_diverged_server_takes_no_part),
 		cmocka_unit_test(test_what_is_received_counts_before_it_is_applied),
+		cmocka_unit_test(test_who_committed_alone_is_named),
 		cmocka_unit_test(test_refused_once_is_not_dead),
 		cmocka_unit_test(test_paths_are_closed_by_this_record_alone),
 		cmocka_unit_test(test_frozen_and_caught_up_are_seen),
@@ -551,6 +612,8 @@ int scenarios_proofs(void)
 		cmocka_unit_test(test_a_policy_that_asks_for_nothing_is_obeyed_at_once),
 		cmocka_unit_test(test_a_former_primary_is_repointed_first),
 		cmocka_unit_test(test_a_broken_replica_is_not_said_to_replicate),
+		cmocka_unit_test(test_who_leaves_acknowledges_on_the_record),
+		cmocka_unit_test(test_who_stands_below_another_one_is_not_asked_to_acknowledge),
 	};
 	return cmocka_run_group_tests_name("proofs", tests, NULL, NULL);
 }
