@@ -193,6 +193,9 @@ static bool report(struct link *link, struct err_ctx *err)
 		   (link->manager_count > 1 && find_leader(link, err));
 	if (led) {
 		learn_managers(link);
+		(void)pthread_mutex_lock(&link->mutex);
+		link->leader_at = link->manager_at;
+		(void)pthread_mutex_unlock(&link->mutex);
 	}
 	return led;
 }
@@ -469,6 +472,7 @@ enum err link_call(struct link *link, const char *method, const json_t *params, 
 	struct caller_address managers[LINK_MANAGERS_MAX];
 	(void)pthread_mutex_lock(&link->mutex);
 	uint32_t count = link->manager_count;
+	uint32_t first = link->leader_at;
 	memcpy(managers, link->managers, sizeof(managers));
 	struct caller *caller = caller_new(&link->identity, NULL);
 	(void)pthread_mutex_unlock(&link->mutex);
@@ -476,7 +480,8 @@ enum err link_call(struct link *link, const char *method, const json_t *params, 
 				 "timeout_ms", (json_int_t)timeout_ms);
 	enum err rc = body ? ERR_UNREACHABLE : err_set(err, ERR_USAGE, "no parameters");
 	for (uint32_t i = 0; i < count && rc == ERR_UNREACHABLE; i++) {
-		rc = caller_call(caller, &managers[i], "call", body, timeout_ms, ret, NULL, err);
+		rc = caller_call(caller, &managers[(first + i) % count], "call", body, timeout_ms,
+				 ret, NULL, err);
 	}
 	json_decref(body);
 	(void)caller_free(caller);

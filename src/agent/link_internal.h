@@ -51,7 +51,8 @@ struct link {
 	pthread_mutex_t mutex; /* guards all below */
 	pthread_cond_t wake;
 	bool stopping;
-	bool changed; /* the proxy's status */
+	uint32_t leader_at; /* of the manager that answered the newest report */
+	bool changed;	    /* the proxy's status */
 	struct lease_holder holder;
 	bool leader_answers; /* the newest attempt was answered by a leader */
 	bool consent;	     /* the newest round agreed */

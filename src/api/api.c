@@ -259,7 +259,9 @@ static void log_request(const struct api *api, struct MHD_Connection *connection
 static enum err run_call(struct api *api, const char *method, json_t *params, uint64_t timeout_ms,
 			 json_t **ret, struct err_ctx *err)
 {
-	if (!api->options.manager) {
+	const struct api_options *options = &api->options;
+	if (!options->manager ||
+	    (options->is_for_call && options->is_for_call(options->ctx, method, params))) {
 		return api->options.call(api->options.ctx, method, params, (uint32_t)timeout_ms,
 					 ret, err);
 	}

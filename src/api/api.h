@@ -6,6 +6,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -27,7 +28,9 @@ struct api_options {
 	struct manager *manager; /* outlives the api; NULL: `call` is asked instead */
 	enum err (*call)(void *ctx, const char *method, json_t *params, uint32_t timeout_ms,
 			 json_t **ret, struct err_ctx *err);
-	void *ctx; /* of `call` */
+	/* Whether a call goes to `call` although there is a manager. May be NULL: none does. */
+	bool (*is_for_call)(void *ctx, const char *method, const json_t *params);
+	void *ctx; /* of both */
 	const struct clock *clock;
 	const struct log *log;
 };

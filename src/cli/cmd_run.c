@@ -380,6 +380,7 @@ static enum err start_api(struct node *node, struct err_ctx *err)
 		.socket_path = node->config->values.muster_socket,
 		.manager = node->manager,
 		.call = run_nodes_call,
+		.is_for_call = run_nodes_speaks,
 		.ctx = &node->nodes,
 		.clock = &clock_system,
 		.log = &node->log,

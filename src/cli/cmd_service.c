@@ -110,12 +110,22 @@ static enum err check_options(struct cli *cli, const struct args *args)
 		       : err_set(&cli->err, ERR_USAGE, "--address HOST:PORT is needed");
 }
 
+/* What this host says of itself: where it is a node, its node registers. */
+static enum err make_own_body(struct cli *cli, const struct args *args, json_t **ret)
+{
+	enum err rc = check_options(cli, args);
+	rc = rc ? rc : make_body(cli, args, args_text(args, "address"), ret);
+	if (rc == ERR_OK) {
+		check(json_object_set_new(*ret, "own", json_true()) == 0);
+	}
+	return rc;
+}
+
 enum err service_register(struct cli *cli, const struct args *args)
 {
 	json_t *body = NULL;
 	json_t *result = NULL;
-	enum err rc = check_options(cli, args);
-	rc = rc ? rc : make_body(cli, args, args_text(args, "address"), &body);
+	enum err rc = make_own_body(cli, args, &body);
 	rc = rc ? rc
 		: call(cli, args, args_text(args, "service"), "POST", "/register", body, &result);
 	json_decref(body);
@@ -193,8 +203,7 @@ enum err service_deregister(struct cli *cli, const struct args *args)
 	const char *service = args_text(args, "service");
 	json_t *body = NULL;
 	json_t *result = NULL;
-	enum err rc = check_options(cli, args);
-	rc = rc ? rc : make_body(cli, args, args_text(args, "address"), &body);
+	enum err rc = make_own_body(cli, args, &body);
 	rc = rc ? rc : call(cli, args, service, "POST", "/deregister", body, &result);
 	json_decref(body);
 	rc = rc ? rc : wait_for_end(cli, args, service, request_text(result, "address"));

@@ -389,6 +389,24 @@ void run_nodes_on_proxy_trouble(struct run_nodes *nodes, const char *host, uint1
 	(void)pthread_mutex_unlock(&nodes->mutex);
 }
 
+bool run_nodes_speaks(void *ctx, const char *method, const json_t *params)
+{
+	static const struct {
+		const char *method;
+		bool own; /* only when it is about this host itself: others are a person's commands */
+	} rows[] = { { "service.deregister", true },
+		     { "service.list", false },
+		     { "service.register", true },
+		     { "service.show", false } };
+	const struct run_nodes *nodes = ctx;
+	for (size_t i = 0; nodes->link && i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (strcmp(method, rows[i].method) == 0) {
+			return !rows[i].own || json_is_true(json_object_get(params, "own"));
+		}
+	}
+	return false;
+}
+
 enum err run_nodes_call(void *ctx, const char *method, json_t *params, uint32_t timeout_ms,
 			json_t **ret, struct err_ctx *err)
 {

@@ -55,6 +55,10 @@ void run_nodes_close(struct run_nodes *nodes);
 void run_nodes_on_proxy_changed(struct run_nodes *nodes);
 void run_nodes_on_proxy_trouble(struct run_nodes *nodes, const char *host, uint16_t port);
 
+/* Whether a command of the local socket is given to the manager that leads, as this node's, although there is one in
+ * this process: that one may follow. ctx: struct run_nodes. */
+bool run_nodes_speaks(void *ctx, const char *method, const json_t *params);
+
 /* A command of the local socket where there is no manager: it is handed on to the leading one. ctx: struct run_nodes. */
 MUST_CHECK enum err run_nodes_call(void *ctx, const char *method, json_t *params,
 				   uint32_t timeout_ms, json_t **ret, struct err_ctx *err);

@@ -159,14 +159,6 @@ static enum err add_entry(struct service_record *record, const struct service_ba
 	return ERR_OK;
 }
 
-/* A manager that is a node like others registers what runs on its own host as that. */
-static struct managed_node *own_node(const struct manager_core *core)
-{
-	return core->nodes && core->options.nodes.linked
-		       ? nodes_find(core->nodes, core->options.nodes.name)
-		       : NULL;
-}
-
 enum err call_service_register(struct manager_core *core, struct call *call, json_t **ret,
 			       struct err_ctx *err)
 {
@@ -191,7 +183,6 @@ enum err call_service_register(struct manager_core *core, struct call *call, jso
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	node = node ? node : own_node(core);
 	if (!owned) {
 		check(str_copy(str_of(node ? node->record.name : ""), entry->node,
 			       sizeof(entry->node)) == ERR_OK);

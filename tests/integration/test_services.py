@@ -9,6 +9,7 @@ import subprocess
 import types
 
 import backends
+import etcd as etcd_module
 import nodes as nodes_module
 import pytest
 import sandbox as sandbox_module
@@ -18,8 +19,9 @@ from sandbox import wait_until
 class Manager:
     """`muster run` that leads and takes nodes, without any database."""
 
-    def __init__(self, folder, extra=""):
-        self.folder = pathlib.Path(folder) / "manager"
+    def __init__(self, folder, name="manager"):
+        self.name = name
+        self.folder = pathlib.Path(folder) / name
         self.folder.mkdir()
         self.port = nodes_module.free_port()
         self.config = self.folder / "muster.cnf"
@@ -29,7 +31,7 @@ class Manager:
         self.config.write_text(
             f"[muster]\nsocket={self.socket}\ndata-dir={self.folder}/data\n"
             f"[node]\nname=manager\nlisten-host=127.0.0.1\nlisten-port={self.port}\n"
-            f"lease-ms=1000\nrenew-ms=200\n{extra}"
+            f"lease-ms=1000\nrenew-ms=200\n"
         )
 
     def environment(self):
@@ -37,7 +39,7 @@ class Manager:
         secrets = {"MUSTER_MANAGER_PASSWORD": "none", "MUSTER_REPLICATION_PASSWORD": "none"}
         return {**clean, **secrets, "MUSTER_SOCKET": str(self.socket)}
 
-    def start(self):
+    def start(self, wait=True):
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
                 [sandbox_module.muster_program(), "run", "--config", str(self.config)],
@@ -46,8 +48,12 @@ class Manager:
                 stderr=log,
                 env=self.environment(),
             )
-        wait_until(lambda: self.muster("node", "list").returncode == 0, 20, "a manager that leads")
+        if wait:
+            wait_until(self.leads, 20, "a manager that leads")
         return self
+
+    def leads(self):
+        return self.process.poll() is None and self.muster("node", "list").returncode == 0
 
     def muster(self, *words):
         return subprocess.run(
@@ -350,3 +356,68 @@ def test_one_process_is_enough(tmp_path):
         manager.close()
         for web in webs:
             web.kill()
+
+
+def test_another_manager_goes_on(tmp_path):
+    """With several managers a web server must be able to register and leave on each host, whoever leads, and outlive him."""
+    etcd = etcd_module.Etcd()
+    ports = [nodes_module.free_port(f"127.0.3.{11 + i}") for i in range(3)]
+    listed = ",".join(f"127.0.3.{11 + i}:{port}" for i, port in enumerate(ports))
+    managers, webs, load = [], [], None
+    try:
+        for i, port in enumerate(ports):
+            host = f"127.0.3.{11 + i}"
+            manager = Manager(tmp_path, name=f"m{i}")
+            manager.web_port = nodes_module.free_port(host)
+            manager.config.write_text(
+                f"[muster]\nsocket={manager.socket}\ndata-dir={manager.folder}/data\n"
+                f"[store]\nkind=etcd\nendpoints={etcd.endpoints}\n[node]\nname=m{i}\n"
+                f"listen-host={host}\nlisten-port={port}\nmanagers={listed}\n[proxy]\nhost={host}\n"
+                f"services=web:{manager.web_port}\ncheck-interval-ms=200\nworkers=1\n"
+            )
+            managers.append(manager.start(wait=False))
+            webs.append(backends.Web(f"w{i}", tmp_path, host).start())
+
+        def leader():
+            return next((one for one in managers if one.leads()), None)
+
+        wait_until(leader, 30, "somebody leads")
+        wait_until(lambda: len(leader().nodes()) == 3, 30, "all are nodes")
+        for manager, web in zip(managers, webs):
+            words = ("register", "--service", "web", "--address", web.address)
+            wait_until(lambda m=manager, w=words: m.muster(*w).returncode == 0, 15, "registered")
+        for web in webs:
+            leader().wait_state(web, "up")
+        first = leader()
+        others = [one for one in managers if one is not first]
+        load = backends.Load(f"127.0.3.{11 + managers.index(others[0])}", others[0].web_port)
+        wait_until(lambda: set(load.since(0)) == {"w0", "w1", "w2"}, 15, "all answer")
+        first.process.kill()
+        first.process.wait()
+        wait_until(lambda: leader() and leader() is not first, 30, "another one leads")
+        gone = webs[managers.index(first)]
+        follower = next(one for one in others if one is not leader())
+        leader().wait_state(gone, "silent")
+        for web in webs:
+            if web is not gone:
+                leader().wait_state(web, "up")
+        web = webs[managers.index(follower)]
+        # The proxy on the lost host may send clients there, for all that is known.
+        words = ("deregister", "--service", "web", "--address", web.address, "--wait", "1")
+        done = follower.muster(*words)
+        assert done.returncode == 5 and first.name in done.stderr, done.stderr
+        assert leader().muster("node", "remove", first.name, "--yes").returncode == 0
+        leader().wait_state(web, "gone")
+        leader().wait_state(gone, "gone")
+        assert load.stop().failures == []
+        assert (
+            follower.muster("register", "--service", "web", "--address", web.address).returncode
+            == 0
+        )
+        leader().wait_state(web, "up")
+    finally:
+        for one in managers:
+            one.close()
+        for web in webs:
+            web.kill()
+        etcd.close()
