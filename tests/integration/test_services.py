@@ -359,7 +359,7 @@ def test_one_process_is_enough(tmp_path):
 
 
 def test_another_manager_goes_on(tmp_path):
-    """With several managers a web server must be able to register and leave on each host, whoever leads, and outlive him."""
+    """With several managers a web server must register and leave on each host, whoever leads, and outlive him."""
     etcd = etcd_module.Etcd()
     ports = [nodes_module.free_port(f"127.0.3.{11 + i}") for i in range(3)]
     listed = ",".join(f"127.0.3.{11 + i}:{port}" for i, port in enumerate(ports))
