@@ -14,10 +14,11 @@ static const char *text_of(const json_t *json, const char *key)
 
 static enum err need(const struct manager_core *core, struct err_ctx *err)
 {
-	return core->services->leads
-		       ? ERR_OK
-		       : err_set(err, ERR_REFUSED,
-				 "this manager doesn't lead yet: try again in a moment");
+	if (core->services->leads) {
+		return ERR_OK;
+	}
+	(void)err_set(err, ERR_REFUSED, "this manager doesn't lead yet: try again in a moment");
+	return ERR_REFUSED;
 }
 
 /* ---------------------------------------------------------------- parameters */
@@ -77,14 +78,17 @@ static enum err find(struct manager_core *core, const json_t *params, struct ser
 	}
 	const struct managed_service *service = services_find(core->services, name);
 	if (!service) {
-		return err_set(err, ERR_NOT_FOUND, "there is no service '%.64s'", name);
+		(void)err_set(err, ERR_NOT_FOUND, "there is no service '%.64s'", name);
+		return ERR_NOT_FOUND;
 	}
 	*ret = service->record;
 	*ret_entry = service_record_find(ret, address.host, address.port);
-	print_address(&address, text);
-	return *ret_entry
-		       ? ERR_OK
-		       : err_set(err, ERR_NOT_FOUND, "service '%s' has no back end %s", name, text);
+	if (!*ret_entry) {
+		print_address(&address, text);
+		(void)err_set(err, ERR_NOT_FOUND, "service '%s' has no back end %s", name, text);
+		return ERR_NOT_FOUND;
+	}
+	return ERR_OK;
 }
 
 /* A node speaks for what it has registered, and for nothing else. */
@@ -149,8 +153,9 @@ static enum err add_entry(struct service_record *record, const struct service_ba
 			  struct service_entry **ret, struct err_ctx *err)
 {
 	if (record->count == SERVICE_BACKENDS_MAX) {
-		return err_set(err, ERR_LIMIT, "service '%s' has %d back ends already",
-			       record->name, (int)SERVICE_BACKENDS_MAX);
+		(void)err_set(err, ERR_LIMIT, "service '%s' has %d back ends already", record->name,
+			      (int)SERVICE_BACKENDS_MAX);
+		return ERR_LIMIT;
 	}
 	struct service_entry *entry = &record->entries[record->count++];
 	*entry = (struct service_entry){ .backend = *address, .told = SERVICE_CHECKING };
@@ -316,13 +321,13 @@ enum err call_service_show(struct manager_core *core, struct call *call, json_t 
 {
 	const char *name = text_of(call->params, "service");
 	enum err rc = need(core, err);
-	const struct managed_service *service =
-		rc == ERR_OK ? services_find(core->services, name) : NULL;
-	if (rc == ERR_OK && !service) {
-		rc = err_set(err, ERR_NOT_FOUND, "there is no service '%.64s'", name);
+	if (rc != ERR_OK) {
+		return rc;
 	}
-	if (rc == ERR_OK) {
-		*ret = service_json(core, &service->record);
+	const struct managed_service *service = services_find(core->services, name);
+	if (!service) {
+		return err_set(err, ERR_NOT_FOUND, "there is no service '%.64s'", name);
 	}
-	return rc;
+	*ret = service_json(core, &service->record);
+	return ERR_OK;
 }

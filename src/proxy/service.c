@@ -81,7 +81,7 @@ static enum err parse_one(struct str word, struct service_listen *ret, struct er
 enum err service_listen_parse(struct str text, struct service_listen ret[SERVICES_MAX],
 			      uint32_t *ret_count, struct err_ctx *err)
 {
-	struct service_listen list[SERVICES_MAX];
+	struct service_listen list[SERVICES_MAX] = { 0 };
 	struct str rest = str_trim(text);
 	struct str word;
 	uint32_t count = 0;
