@@ -10,11 +10,12 @@
 enum {
 	RELAY_PIECES_PER_TURN = 16, /* of a scratch each; then others have their turn */
 	RELAY_TIMER_MS = 5,
+	RELAY_LOOK_MS = 100, /* who waits looks again so often even when nothing has changed */
 	RELAY_SWEEP_MS = 1000,
 };
 
 enum relay_phase {
-	RELAY_WAITS, /* no back end is known to be up yet, and some may come to be */
+	RELAY_WAITS, /* no back end can be had at this moment */
 	RELAY_CONNECTING,
 	RELAY_OPEN,
 	RELAY_DEAD,
@@ -44,7 +45,8 @@ struct relay {
 	struct worker *worker;
 	const char *service; /* the listener's */
 	enum relay_phase phase;
-	uint64_t deadline_us; /* of waiting, or of connecting */
+	uint64_t deadline_us; /* of the connection that is being made */
+	uint64_t give_up_us;  /* of waiting for a back end */
 	uint64_t moved_us;    /* when a byte went through last */
 	struct relay_end client;
 	struct relay_end backend;
@@ -136,7 +138,7 @@ void relay_accept(struct worker *worker, int fd, const struct worker_listener *l
 	}
 	relay->worker = worker;
 	relay->service = listener->service;
-	relay->deadline_us = worker->now_us + (uint64_t)options->connect_ms_max * US_PER_MS;
+	relay->give_up_us = worker->now_us + (uint64_t)options->connect_ms_max * US_PER_MS;
 	relay->moved_us = worker->now_us;
 	relay->client = (struct relay_end){ .watch = { on_event }, .relay = relay };
 	relay->backend = (struct relay_end){ .watch = { on_event }, .relay = relay };
@@ -168,39 +170,55 @@ static bool was_tried(const struct relay *relay, const struct backend_slot *slot
 	return false;
 }
 
-/* ret_may_come: none can be had now, but a check is under way that may find one. */
-static const struct backend *choose(struct relay *relay, bool *ret_may_come)
+/* How well a back end suits: the lowest that any has is chosen among. */
+enum suit {
+	SUIT_GOOD,
+	SUIT_AVOIDED, /* it refused somebody a moment ago */
+	SUIT_AGAIN, /* this client was tried on it, but that was a while ago, or a check has been good since */
+	SUIT_NONE,
+};
+
+static enum suit suit_of(const struct relay *relay, const struct backend *row)
+{
+	const struct backend_slot *slot = row->slot;
+	bool avoided = atomic_load(&slot->avoid_until_us) > relay->worker->now_us;
+	if (!row->open || !row->resolved || atomic_load(&slot->state) != BALANCE_UP) {
+		return SUIT_NONE;
+	}
+	if (was_tried(relay, slot)) {
+		return avoided ? SUIT_NONE : SUIT_AGAIN;
+	}
+	return avoided ? SUIT_AVOIDED : SUIT_GOOD;
+}
+
+/* NULL: none can be had now. */
+static const struct backend *choose(struct relay *relay)
 {
 	struct worker *worker = relay->worker;
 	uint32_t service = backends_find(worker->backends, relay->service);
 	struct balance_row rows[SERVICE_BACKENDS_MAX];
-	uint32_t chosen = BALANCE_NONE;
-	*ret_may_come = service == BALANCE_NONE;
-	if (service == BALANCE_NONE || relay->tried_count == RELAY_TRIES_MAX) {
+	enum suit suits[SERVICE_BACKENDS_MAX];
+	enum suit best = SUIT_NONE;
+	if (service == BALANCE_NONE) {
 		return NULL;
 	}
 	const struct backends_service *of = &worker->backends->services[service];
-	/* Who refused a moment ago is asked again when there is nobody else. */
-	for (int patience = 0; patience < 2 && chosen == BALANCE_NONE; patience++) {
-		for (uint32_t i = 0; i < of->count; i++) {
-			const struct backend *row = &of->rows[i];
-			unsigned state = atomic_load(&row->slot->state);
-			bool avoided = atomic_load(&row->slot->avoid_until_us) > worker->now_us;
-			rows[i] = (struct balance_row){
-				.usable = row->open && row->resolved && state == BALANCE_UP &&
-					  !was_tried(relay, row->slot) &&
-					  (!avoided || patience > 0),
-				.weight = row->weight,
-				.connections = atomic_load(&row->slot->connections),
-				.credit = worker->relays.credits[service][i],
-			};
-			*ret_may_come |= row->open && state == BALANCE_UNKNOWN;
-		}
-		chosen = balance_choose(rows, of->count);
+	for (uint32_t i = 0; i < of->count; i++) {
+		suits[i] = suit_of(relay, &of->rows[i]);
+		best = suits[i] < best ? suits[i] : best;
 	}
-	if (chosen == BALANCE_NONE) {
+	if (best == SUIT_NONE) {
 		return NULL;
 	}
+	for (uint32_t i = 0; i < of->count; i++) {
+		rows[i] = (struct balance_row){
+			.usable = suits[i] == best,
+			.weight = of->rows[i].weight,
+			.connections = atomic_load(&of->rows[i].slot->connections),
+			.credit = worker->relays.credits[service][i],
+		};
+	}
+	uint32_t chosen = balance_choose(rows, of->count);
 	for (uint32_t i = 0; i < of->count; i++) {
 		worker->relays.credits[service][i] = rows[i].credit;
 	}
@@ -248,9 +266,11 @@ static bool begin(struct relay *relay, const struct backend *backend)
 
 static void find_backend(struct relay *relay)
 {
-	bool may_come = true;
-	for (;;) {
-		const struct backend *backend = choose(relay, &may_come);
+	while (relay->tried_count < RELAY_TRIES_MAX) {
+		const struct backend *backend = choose(relay);
+		if (!backend && relay->worker->now_us < relay->give_up_us) {
+			return; /* one may come: a check ends, a table arrives */
+		}
 		if (!backend) {
 			break;
 		}
@@ -258,9 +278,7 @@ static void find_backend(struct relay *relay)
 			return;
 		}
 	}
-	if (!may_come || relay->tried_count || relay->worker->now_us >= relay->deadline_us) {
-		relay_close(relay, true);
-	}
+	relay_close(relay, true);
 }
 
 /* ---------------------------------------------------------------- the bytes */
@@ -397,16 +415,26 @@ void relays_apply(struct worker *worker)
 		}
 	}
 	relays->due_us = 0;
+	relays->look_us = 0;
 }
 
 static void run_timed(struct worker *worker)
 {
-	LIST_EACH (&worker->relays.timed, link) {
+	struct relays *relays = &worker->relays;
+	uint32_t news = atomic_load(&worker->shared->health_version);
+	bool look = news != relays->health_version || worker->now_us >= relays->look_us;
+	if (look) {
+		relays->health_version = news;
+		relays->look_us = worker->now_us + (uint64_t)RELAY_LOOK_MS * US_PER_MS;
+	}
+	LIST_EACH (&relays->timed, link) {
 		struct relay *relay = LIST_ENTRY(link, struct relay, timed_link);
 		if (relay->phase == RELAY_CONNECTING && relay->deadline_us <= worker->now_us) {
 			give_up(relay, true);
+			relay_run(relay);
+		} else if (relay->phase == RELAY_WAITS && look) {
+			relay_run(relay);
 		}
-		relay_run(relay);
 	}
 }
 

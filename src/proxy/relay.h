@@ -15,7 +15,7 @@ struct worker;
 struct worker_listener;
 
 enum {
-	RELAY_TRIES_MAX = 5,	      /* back ends that one client is tried on */
+	RELAY_TRIES_MAX = 5,	      /* connections that are tried for one client */
 	RELAY_AVOID_US = 1000 * 1000, /* a back end that refused is left alone for so long */
 	RELAY_HALF_US_MAX =
 		60 * 1000000, /* the back end has ended, the client is silent: it ends too */
@@ -24,10 +24,12 @@ enum {
 /* Of one worker; its thread's only. */
 struct relays {
 	struct list all;
-	struct list timed; /* that wait for a back end or its answer */
-	struct list ready; /* that have used their share of a turn */
-	uint64_t due_us;   /* of the next look at `timed` */
-	uint64_t sweep_us; /* of the next look at `all` */
+	struct list timed;	 /* that wait for a back end or its answer */
+	struct list ready;	 /* that have used their share of a turn */
+	uint64_t due_us;	 /* of the next look at `timed` */
+	uint64_t look_us;	 /* when those of them that wait look again for a back end */
+	uint32_t health_version; /* of the health that they have looked at */
+	uint64_t sweep_us;	 /* of the next look at `all` */
 	int64_t credits[SERVICES_MAX][SERVICE_BACKENDS_MAX]; /* of the table in force */
 };
 

@@ -80,16 +80,14 @@ static void take_result(struct worker *worker, struct backend_slot *slot, uint32
 	bool changed = balance_take(&slot->health, good, options->check_rise, options->check_fall);
 	bool rising = good && slot->health.state != BALANCE_UP;
 	atomic_store(&slot->why, rising ? backend_why_make(BACKEND_RISING, 0) : why);
-	if (good) {
-		atomic_store(&slot->avoid_until_us, 0);
-	}
+	bool cleared = good && atomic_exchange(&slot->avoid_until_us, 0) != 0;
 	if (changed) {
 		atomic_store(&slot->state, slot->health.state);
 		tell(worker, slot, why);
-		/* Clients may wait for it, with this worker or another. */
-		for (uint32_t i = 0; good && i < worker->shared->worker_count; i++) {
-			worker_wake(&worker->shared->workers[i]);
-		}
+	}
+	if (good && (changed || cleared)) {
+		/* Who waits for it looks again within a tick, with this worker or another. */
+		(void)atomic_fetch_add(&worker->shared->health_version, 1);
 	}
 }
 

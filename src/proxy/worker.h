@@ -54,7 +54,8 @@ struct worker_shared {
 	struct worker *workers;		     /* [worker_count] */
 	uint32_t service_count;		     /* that it listens for */
 	char services[SERVICES_MAX][SERVICE_NAME_BYTES_MAX];
-	atomic_bool check_asked; /* some back end had trouble */
+	atomic_bool check_asked;    /* some back end had trouble */
+	atomic_uint health_version; /* grows when a back end may be had again */
 };
 
 /* What others see of a worker. */

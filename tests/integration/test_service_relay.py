@@ -93,9 +93,13 @@ def test_weights_are_kept(balancer, webs):
     proxy.publish(("web", a.port, 100), ("web", b.port, 300))
     proxy.wait_state("web", a.port, UP)
     proxy.wait_state("web", b.port, UP)
-    names = collections.Counter(backends.get("127.0.0.1", proxy.web) for _ in range(80))
-    # Not to the last one: a connection may be there for a moment yet when the next client comes.
-    assert 14 <= names["a"] <= 26 and names["a"] + names["b"] == 80
+    names = collections.Counter()
+    for _ in range(40):
+        names[backends.get("127.0.0.1", proxy.web)] += 1
+        # The next one comes when this one's connection has ended for the proxy, too.
+        for web in (a, b):
+            wait_until(lambda w=web: proxy.backend("web", w.port)["connections"] == 0, "the end")
+    assert names == {"a": 10, "b": 30}
     held = [connect(proxy.web) for _ in range(40)]
     wait_until(lambda: proxy.backend("web", a.port)["connections"] == 10, "a quarter at a")
     wait_until(lambda: proxy.backend("web", b.port)["connections"] == 30, "the rest at b")
@@ -156,7 +160,7 @@ def test_draining_loses_nothing(balancer, webs):
 def test_http_checks(balancer, webs):
     """A web server that says it is ill must get nobody, though its port answers."""
     (a,) = webs("a")
-    proxy = balancer()
+    proxy = balancer("--connect-ms", "300")
     a.sick.touch()
     proxy.publish(("web", a.port, 100, 1, "http:/health"))
     proxy.wait_state("web", a.port, DOWN)
@@ -202,11 +206,26 @@ def test_who_comes_too_early_waits(balancer, webs):
     proxy.publish(("web", a.port))
     wait_until(lambda: load.count() > 0, "it is served")
     assert not load.stop().failures
-    # Without any back end a client is told so by the end of its connection, at once.
-    proxy.publish()
+    # One that is only restarted costs its clients time: they wait for it, and are not turned away.
+    a.kill()
+    load = backends.Load("127.0.0.1", proxy.web, clients=2)
+    time.sleep(0.3)
+    assert load.count() == 0 and not load.failures
+    a.start()
+    wait_until(lambda: load.count() > 0, "it is served again")
+    assert not load.stop().failures
+
+
+def test_nobody_waits_forever(balancer, webs):
+    """Without a back end a client must be told so by the end of its connection, in the time that is set."""
+    (a,) = webs("a")
+    proxy = balancer("--connect-ms", "300")
     proxy.publish(("web", a.port, 100, 0))
-    with pytest.raises(OSError):
-        backends.get("127.0.0.1", proxy.web)
+    for service in (proxy.web, proxy.raw):
+        began = time.monotonic()
+        with pytest.raises(OSError):
+            backends.get("127.0.0.1", service)
+        assert 0.25 < time.monotonic() - began < 5
 
 
 def rss_kb(process):

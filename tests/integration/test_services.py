@@ -31,7 +31,6 @@ class Manager:
         self.config.write_text(
             f"[muster]\nsocket={self.socket}\ndata-dir={self.folder}/data\n"
             f"[node]\nname=manager\nlisten-host=127.0.0.1\nlisten-port={self.port}\n"
-            f"lease-ms=1000\nrenew-ms=200\n"
         )
 
     def environment(self):
