@@ -97,8 +97,8 @@ static uint32_t report_timeout_ms(struct link *link)
 		return wanted_ms;
 	}
 	uint64_t left_ms = (until_us - now) / US_PER_MS;
-	uint64_t most_ms =
-		left_ms > 3 * (uint64_t)search_ms ? left_ms - 2 * (uint64_t)search_ms : search_ms;
+	uint64_t kept_ms = ROUND_SEARCHES * (uint64_t)search_ms + search_ms;
+	uint64_t most_ms = left_ms > kept_ms + search_ms ? left_ms - kept_ms : search_ms;
 	return most_ms < wanted_ms ? (uint32_t)most_ms : wanted_ms;
 }
 

@@ -15,6 +15,9 @@ enum {
 	LINK_GRACE_MS = 200, /* of an answer, over the time that a report may wait */
 };
 
+/* A round may take so many times the time of a search: it is the last chance of a lease. */
+enum { ROUND_SEARCHES = 2 };
+
 enum link_standing { LINK_NEW, LINK_LED, LINK_AGREED, LINK_ALONE };
 
 /* One of the circle. */

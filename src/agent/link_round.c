@@ -59,7 +59,7 @@ bool link_round_ask(struct link *link)
 	check(question);
 	if (ever_told && count > 0) {
 		caller_call_all(link->caller, calls, count, "consent", question,
-				link_search_timeout_ms(link), disagrees);
+				ROUND_SEARCHES * link_search_timeout_ms(link), disagrees);
 	}
 	for (uint32_t i = 0; i < count; i++) {
 		answers[i] = answer_of(&calls[i]);

@@ -84,6 +84,16 @@ static enum err call_manager(struct run_nodes *nodes, const char *method, json_t
 	return manager_call(nodes->manager, method, params, deadline_us, ret, err);
 }
 
+static enum err report(struct run_nodes *nodes, json_t *params, json_t **ret, struct err_ctx *err)
+{
+	if (!nodes->manager) {
+		return err_set(err, ERR_UNREACHABLE, "there is no manager here");
+	}
+	uint64_t deadline_us =
+		clock_monotonic_us(&clock_system) + (uint64_t)CALL_TIMEOUT_MS * US_PER_MS;
+	return manager_report(nodes->manager, params, deadline_us, ret, err);
+}
+
 static void set_text(json_t *json, const char *key, const char *text)
 {
 	check(json_object_set_new(json, key, json_string(text)) == 0);
@@ -158,7 +168,7 @@ static enum err on_door(void *ctx, enum door_path path, const struct identity_fa
 	case DOOR_RENEW:
 		return call_manager(nodes, "node.renew", params, CALL_TIMEOUT_MS, ret, err);
 	case DOOR_REPORT:
-		return call_manager(nodes, "node.report", params, CALL_TIMEOUT_MS, ret, err);
+		return report(nodes, params, ret, err);
 	case DOOR_CONSENT:
 		return consent(nodes, peer, params, ret, err);
 	case DOOR_CALL:

@@ -1,5 +1,6 @@
 #include "manager/call.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
 #include "os/thread.h"
 
 enum access { READS, CHANGES };
+
+enum { POINTLESS_LOOK_MS = 25 };
 
 static const struct call_row rows[] = {
 #define X(method, access, prepare, run) { method, (access) == CHANGES, prepare, run },
@@ -71,17 +74,29 @@ void call_answer(struct call *call, enum err rc, const struct err_ctx *err, json
 	}
 }
 
-enum err call_wait(struct call *call, const struct clock *clock, json_t **ret, struct err_ctx *err)
+/* Waits for the answer, until the deadline or while it makes sense; call->mutex is held. */
+static int wait_on(struct call *call, const struct clock *clock)
 {
 	uint64_t now_us = clock_monotonic_us(clock);
+	uint64_t left_us = call->deadline_us > now_us ? call->deadline_us - now_us : 0;
+	if (left_us == 0 || (call->pointless && call->pointless(call->pointless_ctx))) {
+		return ETIMEDOUT;
+	}
+	uint64_t slice_us = (uint64_t)POINTLESS_LOOK_MS * US_PER_MS;
 	const struct timespec until =
-		thread_moment(call->deadline_us > now_us ? call->deadline_us - now_us : 0);
+		thread_moment(call->pointless && slice_us < left_us ? slice_us : left_us);
+	(void)pthread_cond_timedwait(&call->answered, &call->mutex, &until);
+	return 0;
+}
+
+enum err call_wait(struct call *call, const struct clock *clock, json_t **ret, struct err_ctx *err)
+{
 	(void)pthread_mutex_lock(&call->mutex);
 	int rc = 0;
 	/* While it runs (which is short) the parameters are in use, so it is waited for in any case. */
 	while (!call->done && (rc == 0 || (call->taken && !call->parked))) {
 		if (rc == 0) {
-			rc = pthread_cond_timedwait(&call->answered, &call->mutex, &until);
+			rc = wait_on(call, clock);
 		} else {
 			(void)pthread_cond_wait(&call->answered, &call->mutex);
 		}

@@ -31,6 +31,9 @@ struct call {
 	struct record plan; /* made by prepare: a group's record, or only its new servers */
 	json_t *notes;	    /* made by prepare: goes into the answer; may be NULL */
 	uint64_t deadline_us;
+	/* NULL, or asked now and then while the caller waits: true: nobody will answer, and it waits no longer. */
+	bool (*pointless)(void *ctx);
+	void *pointless_ctx;
 	struct waiter waiter; /* while it waits for a report */
 
 	pthread_mutex_t mutex; /* guards what follows */

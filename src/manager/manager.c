@@ -533,6 +533,14 @@ struct manager *manager_stop(struct manager *manager)
 	return NULL;
 }
 
+static enum err send_call(struct manager *manager, const struct call_row *row, struct call *call,
+			  json_t **ret, struct err_ctx *err)
+{
+	const struct mail mail = { .kind = MAIL_CALL, .body = call, .row = row };
+	post(manager, &mail);
+	return call_wait(call, manager->core.options.clock, ret, err);
+}
+
 enum err manager_call(struct manager *manager, const char *method, json_t *params,
 		      uint64_t deadline_us, json_t **ret, struct err_ctx *err)
 {
@@ -546,9 +554,25 @@ enum err manager_call(struct manager *manager, const char *method, json_t *param
 		call_free(call);
 		return rc;
 	}
-	const struct mail mail = { .kind = MAIL_CALL, .body = call, .row = row };
-	post(manager, &mail);
-	return call_wait(call, manager->core.options.clock, ret, err);
+	return send_call(manager, row, call, ret, err);
+}
+
+static bool leads_not(void *ctx)
+{
+	return !may_act(ctx);
+}
+
+/* The manager's thread may be waiting for the store: a node that could ask the circle by now is not kept waiting for it. */
+enum err manager_report(struct manager *manager, json_t *params, uint64_t deadline_us, json_t **ret,
+			struct err_ctx *err)
+{
+	if (leads_not(manager)) {
+		return err_set(err, ERR_REFUSED, "this manager doesn't lead");
+	}
+	struct call *call = call_new(params, deadline_us);
+	call->pointless = leads_not;
+	call->pointless_ctx = manager;
+	return send_call(manager, call_find("node.report"), call, ret, err);
 }
 
 static bool leads_now(void *ctx, uint64_t *ret_now_us)

@@ -96,6 +96,11 @@ MUST_CHECK enum err manager_call(struct manager *manager, const char *method, js
 /* Nodes reach this process from now on. Thread-safe. */
 void manager_on_door_open(struct manager *manager);
 
+/* A node's report, as manager_call() of "node.report"; the caller waits only while this manager leads. Thread-safe.
+ * Errors: ERR_REFUSED when it doesn't, ERR_DEADLINE when it ceased to. */
+MUST_CHECK enum err manager_report(struct manager *manager, json_t *params, uint64_t deadline_us,
+				   json_t **ret, struct err_ctx *err);
+
 /* A node asks the circle whether it may go on: {"node", "group", "epoch"}; ret: {"agrees", "why"}, a new reference.
  * Never waits for the manager's thread. Thread-safe. Errors: ERR_REFUSED. */
 MUST_CHECK enum err manager_consent(struct manager *manager, const json_t *params, json_t **ret,

@@ -123,6 +123,12 @@ void manager_on_door_open(struct manager *manager)
 	(void)manager;
 }
 
+enum err manager_report(struct manager *manager, json_t *params, uint64_t deadline_us, json_t **ret,
+			struct err_ctx *err)
+{
+	return manager_call(manager, "node.report", params, deadline_us, ret, err);
+}
+
 enum err manager_consent(struct manager *manager, const json_t *params, json_t **ret,
 			 struct err_ctx *err)
 {
