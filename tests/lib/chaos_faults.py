@@ -150,7 +150,21 @@ def fill_disk(chaos, name):
     )
 
 
+def shift_clock(chaos, _):
+    """etcd and the databases keep theirs: they read it past the library (Go), or wait by it in the kernel (MySQL)."""
+    name = chaos.random.choice(list(chaos.site.managers))
+    manager = chaos.site.managers[name]
+    seconds = chaos.random.choice((-3600, -90, -5, 5, 90, 3600))
+    return Fault(
+        f"clock {name}",
+        f"wall clock of manager {name} off by {seconds} s",
+        lambda: manager.shift_wall_clock(seconds),
+        manager.shift_wall_clock,
+    )
+
+
 EVERYWHERE = (
+    shift_clock,
     kill_database,
     kill_database,
     stop_database,

@@ -71,6 +71,7 @@ class Manager:
             f"read-port={READ_PORT}\n{extra}"
         )
         self.process = None
+        self.env = {**os.environ, **SECRETS}
 
     def start(self):
         with open(self.log, "ab") as log:
@@ -78,9 +79,19 @@ class Manager:
                 [sandbox.muster_program(), "run", "--config", self.config],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **SECRETS},
+                env=self.env,
             )
         return self
+
+    def shift_wall_clock(self, seconds=0):
+        """From its next start on its wall clock can be moved; now and later by this call. Monotonic ones stay."""
+        file = self.host.folder / "wall-shift"
+        if not file.exists():
+            program = pathlib.Path(sandbox.bench_load_program()).with_name("wall_shift.so")
+            self.env.update(LD_PRELOAD=str(program), WALL_SHIFT_FILE=str(file))
+            file.write_bytes(bytes(8))
+        with open(file, "r+b") as opened:
+            opened.write(int(seconds * 1e6).to_bytes(8, "little", signed=True))
 
     def wait_ready(self):
         sandbox.wait_until(lambda: self.muster("group", "list").returncode == 0, 20, self.host.name)
