@@ -52,10 +52,14 @@ class ServerWatch:
             return not read_only, int(own[1]) if own else 0
 
     def progress(self):
-        """(begun, ended) of each time between two samples in which it wrote something of its own."""
+        """(begun, ended) of each time between two samples in which it took writes of its own.
+
+        A server that isn't writable gets transactions of its own back from others: one that was made anew, or that
+        took back the tail of its log.
+        """
         found = []
         for before, after in zip(self.samples, self.samples[1:]):
-            if after[3] > before[3]:
+            if after[3] > before[3] and before[2] and after[2]:
                 found.append((before[0], after[1]))
         return found
 
