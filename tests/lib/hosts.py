@@ -250,10 +250,12 @@ class Hosts:
 
     def remake_diverged(self, leader):
         """What a person does with a server that has what nobody else has: it is made anew."""
+        servers = []
         with contextlib.suppress(RuntimeError, subprocess.TimeoutExpired):
-            for server in leader.status(timeout=10)["servers"]:
-                if server["state"] == "diverged":
-                    self.cluster.remake(leader, server["name"])
+            servers = leader.status(timeout=10)["servers"]
+        for server in servers:
+            if server["state"] == "diverged":
+                self.cluster.remake(self, server["name"])
 
     def may_rewind(self, name):
         """What whoever starts a crashed server has to ask; without an answer it starts as it is."""

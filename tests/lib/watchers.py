@@ -13,6 +13,7 @@ import pymysql
 import hosts as hosts_module
 
 PAUSE_S = 0.1
+ADDRESS_PAUSE_S = 0.4
 HEALED_S = 5  # two that held it on both sides of a cut know of each other by then
 HELD_TWICE_S = 1.0
 
@@ -85,7 +86,7 @@ class AddressWatch:
         return [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
 
     def run(self):
-        while not self.stopping.wait(2 * PAUSE_S):
+        while not self.stopping.wait(ADDRESS_PAUSE_S):
             now = time.monotonic()
             cuts = set(self.hosts.lab.cuts)
             try:
