@@ -205,6 +205,8 @@ void view_address(struct cli *cli, const json_t *address)
 		   request_text(address, "at"));
 	if (held) {
 		buf_printf(out, "held by %s%s%s", holder, interface[0] ? " on " : "", interface);
+	} else if (strcmp(state, "given") == 0) {
+		buf_printf(out, "given to %s", holder);
 	} else if (holder[0]) {
 		buf_printf(out, "%s, given to %s", state, holder);
 	} else {
