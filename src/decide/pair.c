@@ -126,6 +126,32 @@ bool pair_is_pinned(const struct record *record, uint32_t server)
 	       !is_on_side(record, record->primary);
 }
 
+static bool parent_has_all(const struct record *record, const struct observation *seen,
+			   uint32_t server)
+{
+	uint32_t parent = record_parent(record, server);
+	return parent != SERVER_NONE && observation_answers(seen, parent) &&
+	       observation_answers(seen, server) &&
+	       gtid_set_contains(&seen->servers[parent].status.executed,
+				 &seen->servers[server].status.executed);
+}
+
+bool pair_is_bound(const struct record *record, const struct observation *seen, uint32_t server)
+{
+	uint32_t parent = record_parent(record, server);
+	if (parent == SERVER_NONE ||
+	    !(pair_is_out(record, server) || pair_is_pinned(record, server))) {
+		return false;
+	}
+	return record_follows(record, seen, server, parent) || parent_has_all(record, seen, server);
+}
+
+bool pair_can_go_on(const struct record *record, const struct observation *seen, uint32_t server)
+{
+	return (pair_is_out(record, server) || pair_is_pinned(record, server)) &&
+	       parent_has_all(record, seen, server);
+}
+
 bool pair_is_set_aside(const struct record *record)
 {
 	return record->pair.set && is_unsent(record) && !is_on_side(record, record->primary);
@@ -162,12 +188,22 @@ static bool applies_in_parallel(const struct observation *seen, uint32_t server)
 
 bool pair_wants_order(const struct record *record, const struct observation *seen, uint32_t server)
 {
-	enum pair_state state = record->pair.state;
-	/* The changed side has it before the roles switch, and nothing that needs it comes before that. */
-	bool before =
-		(state == PAIR_BACK || state == PAIR_SWITCHING) && !is_on_side(record, server);
-	return record->pair.set && (before || state == PAIR_FOLLOWING) &&
-	       observation_answers(seen, server) && !has_change(record, seen, server);
+	if (!record->pair.set || !observation_answers(seen, server)) {
+		return false;
+	}
+	switch (record->pair.state) {
+	case PAIR_OUT:
+	case PAIR_CHANGING:
+		return is_on_side(record, server);
+	case PAIR_BACK:
+	case PAIR_SWITCHING:
+	case PAIR_FOLLOWING:
+		return !has_change(record, seen, server);
+	case PAIR_NONE:
+	case PAIR_STATE_COUNT_:
+		break;
+	}
+	return false;
 }
 
 /* What of `change` the side's master has. */
@@ -204,9 +240,22 @@ static bool has_left(const struct record *record, const struct observation *seen
 				       record->servers[i].name);
 			return false;
 		}
-		if (i == record->pair.out && !observation_answers(seen, i)) {
+		uint32_t parent =
+			i == record->pair.out ? record->primary : record_parent(record, i);
+		bool answers = observation_answers(seen, i);
+		if (i == record->pair.out && !answers) {
 			(void)snprintf(missing, missing_bytes, "%s does not answer",
 				       record->servers[i].name);
+			return false;
+		}
+		if (answers && applies_in_parallel(seen, i)) {
+			(void)snprintf(missing, missing_bytes, "%s applies in parallel still",
+				       record->servers[i].name);
+			return false;
+		}
+		if (answers && !record_follows(record, seen, i, parent)) {
+			(void)snprintf(missing, missing_bytes, "%s does not replicate from %s yet",
+				       record->servers[i].name, record->servers[parent].name);
 			return false;
 		}
 	}
@@ -315,7 +364,8 @@ uint32_t pair_facts_find(const struct record *record, const struct observation *
 	if (pair->tried_us == 0 || now_us - pair->tried_us >= TRY_AGAIN_US) {
 		set |= PAIR_RESTED;
 	}
-	if (pair->state == PAIR_OUT && has_left(record, seen, missing, missing_bytes)) {
+	if (pair->state == PAIR_OUT && (set & PAIR_ACTIVE) &&
+	    has_left(record, seen, missing, missing_bytes)) {
 		set |= PAIR_LEFT;
 	}
 	if (pair->state == PAIR_FOLLOWING &&
@@ -451,7 +501,7 @@ enum step pair_step(const struct record *record, const struct observation *seen,
 	bool open = pair->state == PAIR_CHANGING && pair->ask == PAIR_ASK_NONE &&
 		    server == pair->out && server != record->primary;
 	bool admits = pair_is_master(record, server) && admits_change(record, seen, server);
-	if (open && !admits && status->read_only) {
+	if (open && !admits && status->read_only && !applies_in_parallel(seen, server)) {
 		*ret_why = "the passive side is out: it can be changed";
 		return STEP_ADMIT_CHANGE;
 	}
@@ -469,7 +519,8 @@ enum step pair_step(const struct record *record, const struct observation *seen,
 		return STEP_NONE;
 	}
 	if (ordered && applies_in_parallel(seen, server)) {
-		*ret_why = "a change is under way to it, and what comes after needs it";
+		*ret_why =
+			"a change comes here: transactions must neither overtake it nor block it";
 		return STEP_APPLY_IN_ORDER;
 	}
 	if (!ordered && record->servers[server].parallel_mode[0] &&

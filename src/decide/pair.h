@@ -92,7 +92,15 @@ bool pair_is_half_done(const struct record *record, uint32_t server);
 /* It may have what the primary lacks, so that it can follow only a server that has it too. */
 bool pair_is_pinned(const struct record *record, uint32_t server);
 
-/* It is to apply one after the other: the change is under way to it, and what comes after needs it. */
+/* It stays below its parent whatever that does, or goes there, since the parent has all that it has. */
+bool pair_is_bound(const struct record *record, const struct observation *seen, uint32_t server);
+
+/* Its parent had less than it has when it came, and has all of it by now: what stopped it then is over. */
+bool pair_can_go_on(const struct record *record, const struct observation *seen, uint32_t server);
+
+/* It is to apply one after the other (MariaDB). Where the change is made, and where it is applied next to other
+ * transactions: appliers that wait for each other and for the table would never end. Until it has the change: what comes
+ * after needs it. */
 bool pair_wants_order(const struct record *record, const struct observation *seen, uint32_t server);
 
 /* Whether all of `executed` that `of_primary` lacks is the change, which that server may have. */

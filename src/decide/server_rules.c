@@ -185,6 +185,7 @@ static uint32_t stream_facts(const struct record *record, const struct observati
 	}
 	bool io_stopped = replica->io == IO_NO &&
 			  (replica->io_errno == 0 || is_network_errno(replica->io_errno));
+	io_stopped = io_stopped || (replica->io == IO_NO && pair_can_go_on(record, seen, server));
 	bool sql_stopped = !replica->sql_running && replica->sql_errno == 0;
 	if (io_stopped || sql_stopped) {
 		set |= SERVER_STOPPED;

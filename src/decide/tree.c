@@ -150,14 +150,12 @@ static uint32_t find_source(struct record *record, const struct observation *see
 {
 	uint32_t present = present_source(record, seen, server);
 	uint32_t at = record_parent(record, server);
-	/* What it has of a change only its parent has too. */
-	if (pair_is_pinned(record, server) && at != SERVER_NONE) {
-		return at;
-	}
+	/* What it has of a change only its parent has too, and it goes there before there is any. */
+	bool bound = pair_is_bound(record, seen, server);
 	for (uint32_t hops = 0; hops < record->server_count && at != SERVER_NONE &&
 				at != record->primary && at != server;
 	     hops++) {
-		if (!may_follow(record, seen, options, server, at, present, now_us)) {
+		if (!bound && !may_follow(record, seen, options, server, at, present, now_us)) {
 			at = record_parent(record, at);
 			continue;
 		}

@@ -93,8 +93,9 @@ static bool is_open(const struct group *group)
 		return false;
 	}
 	const struct server_status *status = &group->seen.servers[pair->out].status;
-	return status->flavor == GTID_MARIADB ? status->gtid_domain == pair->domain
-					      : status->admins_write;
+	return status->flavor == GTID_MARIADB
+		       ? status->gtid_domain == pair->domain && !status->parallel_mode[0]
+		       : status->admins_write;
 }
 
 static json_t *lacking_json(const struct group *group)

@@ -40,17 +40,17 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture
 def sandbox():
-    """sandbox(flavor="mariadb", servers=3, policy="lossless", config=None): a group that is ready for
-    clients. config: a file with further lines for the configuration of its `muster run`.
+    """sandbox(flavor="mariadb", servers=3, policy="lossless", config=None, pair=False): a group that is
+    ready for clients. config: a file with further lines for the configuration of its `muster run`.
 
     Skips the test, by name, when the servers cannot be had here. Taken down at the test's end.
     """
     made = []
 
-    def make(flavor="mariadb", servers=3, policy="lossless", config=None):
+    def make(flavor="mariadb", servers=3, policy="lossless", config=None, pair=False):
         name = f"t{uuid.uuid4().hex[:8]}"
         try:
-            box = sandbox_module.Sandbox(name, flavor, servers, policy, config=config)
+            box = sandbox_module.Sandbox(name, flavor, servers, policy, config=config, pair=pair)
         except sandbox_module.Missing as why:
             pytest.skip(str(why))
         made.append(box)

@@ -52,13 +52,21 @@ class Sandbox:
     """One sandbox; use it in a `with` block, or call up() and down()."""
 
     def __init__(
-        self, name, flavor="mariadb", servers=3, policy="lossless", binaries=None, config=None
+        self,
+        name,
+        flavor="mariadb",
+        servers=3,
+        policy="lossless",
+        binaries=None,
+        config=None,
+        pair=False,
     ):
         self.name = name
         self.flavor = flavor
         self.servers = servers
         self.policy = policy
         self.config = config
+        self.pair = pair
         self.binaries = binaries if binaries else binaries_of(flavor)
         self.env = {}
 
@@ -75,6 +83,8 @@ class Sandbox:
             arguments += ["--binaries", self.binaries]
         if self.policy == "async":
             arguments += ["--async"]
+        if self.pair:
+            arguments += ["--pair"]
         if self.config:
             arguments += ["--add-config", str(self.config)]
         try:
@@ -116,6 +126,31 @@ class Sandbox:
         """kill, stop, cont or start one server ("primary" is one too), or start all."""
         words = ["sandbox", verb, self.name] + ([server] if server else [])
         return self.muster(*words)
+
+    def administrator(self, server):
+        """Where and as whom an administrator logs in to a server: its Unix socket and a password file."""
+        row = next(one for one in self.json("sandbox", "list") if one["name"] == self.name)
+        folder = pathlib.Path(row["folder"])
+        sockets = json.loads((folder / "sandbox.json").read_text())["sockets"]
+        return f"{sockets}/{server}.sock", str(folder / "secrets" / "root.password")
+
+    def ask_server(self, server, statement):
+        """The rows of one statement that an administrator runs on one server."""
+        import pymysql
+
+        socket, password = self.administrator(server)
+        conn = pymysql.connect(
+            unix_socket=socket,
+            user="root",
+            password=pathlib.Path(password).read_text().strip(),
+            autocommit=True,
+        )
+        try:
+            with conn.cursor() as cursor:
+                cursor.execute(statement)
+                return cursor.fetchall()
+        finally:
+            conn.close()
 
     def wait_healthy(self, timeout=60, check=True):
         words = ["wait", self.group, "healthy", "--timeout", str(timeout)]

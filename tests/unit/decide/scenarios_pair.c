@@ -28,6 +28,7 @@ static void turn(struct world *world)
 	for (uint32_t i = 0; i < record->server_count && is_changing(world); i++) {
 		bool out = pair_is_out(record, i);
 		assert_false(out && record_is_member(record, i));
+		assert_false(out && world->seen.servers[i].status.parallel_mode[0]);
 		assert_false(out && world->seen.servers[i].status.semisync.replica_enabled &&
 			     record_follows(record, &world->seen, i, record->primary));
 	}

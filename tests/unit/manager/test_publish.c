@@ -80,6 +80,26 @@ static void test_the_lag_from_end_to_end_counts_where_it_is_known(void **state)
 	record_fini(&record);
 }
 
+static void test_a_side_that_is_changed_serves_no_reads(void **state)
+{
+	(void)state;
+	struct record record;
+	struct observation seen;
+	struct route route;
+	fill(&record, &seen);
+	record.pair.set = true;
+	record.pair.masters[1] = 1;
+	record.pair.out = 1;
+	for (enum pair_state at = PAIR_OUT; at < PAIR_STATE_COUNT_; at++) {
+		record.pair.state = at;
+		publish_route(&record, &seen, &options, &route);
+		assert_int_equal(route.servers[1].serves_reads,
+				 at != PAIR_OUT && at != PAIR_CHANGING);
+		assert_true(route.servers[2].serves_reads);
+	}
+	record_fini(&record);
+}
+
 static void test_writes_are_open_in_the_steady_state_only(void **state)
 {
 	(void)state;
@@ -117,6 +137,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_replicas_serve_reads_while_they_keep_up),
 		cmocka_unit_test(test_the_lag_from_end_to_end_counts_where_it_is_known),
+		cmocka_unit_test(test_a_side_that_is_changed_serves_no_reads),
 		cmocka_unit_test(test_writes_are_open_in_the_steady_state_only),
 		cmocka_unit_test(test_only_differences_are_told),
 	};
