@@ -265,6 +265,15 @@ static void point(const struct record *record, uint32_t server, uint32_t facts,
 	}
 }
 
+/* A former primary that still waits for acknowledgements must cease to before a change comes: MySQL, waiting for one in the
+ * middle of an ALTER that it applies, answers nobody, so that it could not be told any more. */
+static bool waits_for_change(const struct record *record, const struct observation *seen,
+			     uint32_t server, enum step step)
+{
+	return step == STEP_REPOINT && seen->servers[server].status.semisync.source_enabled &&
+	       pair_wants_order(record, seen, server);
+}
+
 /* What a change on one side of a pair asks of a server that has nothing else to do. */
 static void tend_change(const struct record *record, const struct observation *seen,
 			uint32_t server, struct decision *ret)
@@ -291,9 +300,12 @@ static void tend_servers(struct record *record, const struct observation *seen,
 		ret->server_rules[i] = rule;
 		act_on_server(record, seen, i, rule->act, ret);
 		bool later = pressed && i == record->previous && rule->step == STEP_REPOINT;
-		if (rule->step != STEP_NONE && !later) {
-			want(ret, i, rule->step, rule->why);
-			if (rule->step == STEP_REPOINT) {
+		enum step step = waits_for_change(record, seen, i, rule->step)
+					 ? STEP_SEMISYNC_SOURCE_OFF
+					 : rule->step;
+		if (step != STEP_NONE && !later) {
+			want(ret, i, step, rule->why);
+			if (step == STEP_REPOINT) {
 				point(record, i, facts, ret);
 			}
 		} else if (!record->servers[i].recloning && !record->servers[i].diverged) {
