@@ -238,12 +238,25 @@ enum err call_node_drain(struct manager_core *core, struct call *call, json_t **
 	return rc;
 }
 
+/* One that has left its group keeps nobody. */
+static bool has_server(const struct manager_core *core, const struct node_record *record)
+{
+	LIST_EACH (&core->groups, at) {
+		const struct record *group = &LIST_ENTRY(at, struct group, list)->record;
+		if (record->server[0] && strcmp(group->group, record->server_group) == 0 &&
+		    record_find(group, record->server) != SERVER_NONE) {
+			return true;
+		}
+	}
+	return false;
+}
+
 enum err call_node_remove(struct manager_core *core, struct call *call, json_t **ret,
 			  struct err_ctx *err)
 {
 	struct managed_node *node = NULL;
 	enum err rc = find(core, call, &node, err);
-	if (rc == ERR_OK && node->record.server[0]) {
+	if (rc == ERR_OK && has_server(core, &node->record)) {
 		rc = err_set(err, ERR_REFUSED,
 			     "server '%s' of group '%s' is registered on it: `muster deregister` "
 			     "there, or `muster group remove`, comes first",

@@ -28,8 +28,9 @@ def lab(tmp_path):
 
 
 @pytest.fixture
-def pair(lab):
-    made = wired.Wired(lab, ["a", "b"])
+def pair(lab, request):
+    """The flavor as the test's parameter; MariaDB where it has none."""
+    made = wired.Wired(lab, ["a", "b"], getattr(request, "param", "mariadb"))
     made.begin()
     made.databases["a"].query("CREATE DATABASE IF NOT EXISTS app")
     made.databases["a"].query("CREATE TABLE app.t (id INT AUTO_INCREMENT PRIMARY KEY)")
@@ -76,6 +77,7 @@ def test_an_address_at_the_primary(pair, lab):
     assert "held by a on eth0" in manager.done("status")
 
 
+@pytest.mark.parametrize("pair", ["mysql"], indirect=True)
 def test_the_primary_s_host_is_cut_off(pair, lab):
     """The address must follow the new primary, and only when the host that is cut off has let it go by itself."""
     pair.manager.done("address", "add", f"{V4}/24", "--at", "primary")
@@ -153,6 +155,13 @@ def test_an_address_among_proxies(pair, lab):
     pair.wait_held("a")
     manager.done("address", "remove", V4, "--yes")
     wait_until(lambda: pair.address() is None and not pair.has("a"), 10, "it is let go")
+    # A host is taken out for good after its server.
+    refused = manager.muster("node", "remove", "b", "--yes")
+    assert refused.returncode == 4 and "is registered on it" in refused.stderr
+    pair.databases["b"].kill()
+    gone = ("group", "remove", cluster.GROUP, "b")
+    wait_until(lambda: manager.muster(*gone).returncode == 0, 30, "its server is taken out")
+    manager.done("node", "remove", "b", "--yes")
 
 
 def test_fail_back_and_strangers(pair, lab):
