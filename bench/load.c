@@ -1,7 +1,7 @@
 /* bench_load: clients that write rows, note what they were told, and compare it with a server.
  *
  *   bench_load prepare|run|verify [--host H] [--port P] [--user U] [--database D] [--ledger FILE]
- *              [--clients N] [--seconds N] [--pause-us N] [--timeout SECONDS]
+ *              [--clients N] [--seconds N] [--pause-us N] [--timeout SECONDS] [--knock-ms N]
  *
  * `run` prints one JSON object at its end and keeps one line per write in the ledger; `verify` reads
  * the table back. Exit status as that of muster: 0 done, 1 failed, 2 usage, 3 not reachable.

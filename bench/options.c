@@ -32,6 +32,7 @@ static enum err take(struct options *ret, const char *name, const char *value, s
 		{ "--seconds", 0, 86400, &ret->seconds },
 		{ "--pause-us", 0, 60000000, &ret->pause_us },
 		{ "--timeout", 1, 3600, &ret->timeout_s },
+		{ "--knock-ms", 0, 60000, &ret->knock_ms },
 	};
 	const struct text_option texts[] = {
 		{ "--host", &ret->host },

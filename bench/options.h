@@ -10,8 +10,7 @@ enum { CLIENTS_MAX = 1024 };
 
 struct options {
 	const char *mode; /* "prepare", "run" or "verify" */
-	const char *
-		host; /* or several with commas in between: tried in turn, each client begins with another */
+	const char *host;
 	uint32_t port;
 	const char *user;
 	const char *password; /* from MUSTER_PASSWORD, never from the command line */
@@ -21,6 +20,8 @@ struct options {
 	uint32_t seconds;   /* 0: until SIGINT or SIGTERM */
 	uint32_t pause_us;  /* of a client after each write */
 	uint32_t timeout_s; /* of one statement, on the client's side */
+	uint32_t
+		knock_ms; /* before it connects again it knocks so often until somebody opens; 0: it just connects */
 };
 
 /* Reads the command line and the environment (MUSTER_HOST, MUSTER_WRITE_PORT, MUSTER_USER,

@@ -118,7 +118,7 @@ enum err verify_run(const struct options *options, struct err_ctx *err)
 		seen[i] = mem_need(ledger.by_outcome[i].count);
 	}
 	struct finding finding = { 0 };
-	MYSQL *conn = writers_connect(options, options->database, 0, err);
+	MYSQL *conn = writers_connect(options, options->database, err);
 	rc = conn ? walk_table(conn, &ledger, seen, &finding, err) : ERR_UNREACHABLE;
 	if (rc == ERR_OK) {
 		count_absent(&ledger, seen, &finding);

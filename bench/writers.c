@@ -1,14 +1,17 @@
 #include "writers.h"
 
+#include <arpa/inet.h>
 #include <errmsg.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <mysqld_error.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +22,6 @@
 
 enum {
 	QUERY_BYTES_MAX = 256,
-	HOST_BYTES_MAX = 256,
 	ID_CLIENT_SHIFT = 40,
 	ERRNOS_MAX = 32,	   /* different error numbers that are counted apart */
 	RECONNECT_PAUSE_US = 1000, /* after a refused connection */
@@ -53,7 +55,6 @@ struct totals {
 struct client {
 	struct totals *totals;
 	uint32_t number; /* from 0 */
-	uint32_t turn;	 /* of the hosts */
 	pthread_t thread;
 	uint64_t last_acknowledged_us;
 };
@@ -66,30 +67,8 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* The host whose turn it is, of a list with commas. */
-static enum err host_of(const char *list, uint32_t turn, char ret[HOST_BYTES_MAX])
+MYSQL *writers_connect(const struct options *options, const char *database, struct err_ctx *err)
 {
-	struct str rest = str_of(list);
-	struct str word = { 0 };
-	uint32_t count = 0;
-	while (str_next(&rest, ',', &word)) {
-		count++;
-	}
-	rest = str_of(list);
-	for (uint32_t i = 0; count && i <= turn % count; i++) {
-		(void)str_next(&rest, ',', &word);
-	}
-	return str_copy(word, ret, HOST_BYTES_MAX);
-}
-
-MYSQL *writers_connect(const struct options *options, const char *database, uint32_t turn,
-		       struct err_ctx *err)
-{
-	char host[HOST_BYTES_MAX];
-	if (host_of(options->host, turn, host) != ERR_OK) {
-		(void)err_set(err, ERR_USAGE, "a host's name is too long");
-		return NULL;
-	}
 	MYSQL *conn = mysql_init(NULL);
 	if (!conn) {
 		(void)err_set(err, ERR_NOMEM, "no memory for a connection");
@@ -99,11 +78,12 @@ MYSQL *writers_connect(const struct options *options, const char *database, uint
 	(void)mysql_optionsv(conn, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
 	(void)mysql_optionsv(conn, MYSQL_OPT_READ_TIMEOUT, &timeout_s);
 	(void)mysql_optionsv(conn, MYSQL_OPT_WRITE_TIMEOUT, &timeout_s);
-	if (mysql_real_connect(conn, host, options->user, options->password, database,
+	if (mysql_real_connect(conn, options->host, options->user, options->password, database,
 			       options->port, NULL, 0)) {
 		return conn;
 	}
-	(void)err_set(err, ERR_UNREACHABLE, "%s:%u: %s", host, options->port, mysql_error(conn));
+	(void)err_set(err, ERR_UNREACHABLE, "%s:%u: %s", options->host, options->port,
+		      mysql_error(conn));
 	if (err) {
 		err->server_errno = mysql_errno(conn);
 	}
@@ -124,7 +104,7 @@ enum err writers_prepare(const struct options *options, struct err_ctx *err)
 		  " id BIGINT UNSIGNED NOT NULL, client INT UNSIGNED NOT NULL,"
 		  " n BIGINT UNSIGNED NOT NULL, KEY (id)) ENGINE=InnoDB" },
 	};
-	MYSQL *conn = writers_connect(options, NULL, 0, err);
+	MYSQL *conn = writers_connect(options, NULL, err);
 	if (!conn) {
 		return ERR_UNREACHABLE;
 	}
@@ -211,6 +191,30 @@ static void sleep_us(uint64_t pause_us)
 	(void)nanosleep(&pause, NULL);
 }
 
+/* One try to reach the port, for as long as a knock takes: TCP itself would try again only after a second. Where that can't
+ * be found out the connection itself will tell. */
+static bool knock(const struct options *options)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)options->port) };
+	if (options->knock_ms == 0 || inet_pton(AF_INET, options->host, &to.sin_addr) != 1) {
+		return true;
+	}
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct pollfd wanted = { .fd = fd, .events = POLLOUT };
+	if (fd < 0) {
+		return true;
+	}
+	int error = 0;
+	socklen_t bytes = sizeof(error);
+	bool open = connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0;
+	if (!open && errno == EINPROGRESS && poll(&wanted, 1, (int)options->knock_ms) == 1) {
+		open = getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes) == 0 && error == 0;
+	}
+	(void)close(fd);
+	return open;
+}
+
 /* A connection, sooner or later; NULL when it is time to stop. */
 static MYSQL *connect_again(struct client *client)
 {
@@ -218,8 +222,11 @@ static MYSQL *connect_again(struct client *client)
 	struct err_ctx err = { 0 };
 	MYSQL *conn = NULL;
 	while (!conn && !atomic_load(&totals->stop)) {
-		conn = writers_connect(totals->options, totals->options->database, client->turn++,
-				       &err);
+		if (!knock(totals->options)) {
+			sleep_us(RECONNECT_PAUSE_US);
+			continue;
+		}
+		conn = writers_connect(totals->options, totals->options->database, &err);
 		(void)pthread_mutex_lock(&totals->mutex);
 		if (conn) {
 			totals->reconnects++;
@@ -343,7 +350,7 @@ enum err writers_run(const struct options *options, struct err_ctx *err)
 	CLEANUP(mem_freep) struct client *clients = mem_need(options->clients * sizeof(*clients));
 	for (; started < options->clients; started++) {
 		struct client *client = &clients[started];
-		*client = (struct client){ .totals = &totals, .number = started, .turn = started };
+		*client = (struct client){ .totals = &totals, .number = started };
 		if (pthread_create(&client->thread, NULL, client_main, client) != 0) {
 			break;
 		}

@@ -5,10 +5,8 @@
 
 #include "options.h"
 
-/* A connection as the options say, or NULL: then err has the server's words. mysql_close() it. turn: which of several
- * hosts, counted on from the first. */
-MYSQL *writers_connect(const struct options *options, const char *database, uint32_t turn,
-		       struct err_ctx *err);
+/* A connection as the options say, or NULL: then err has the server's words. mysql_close() it. */
+MYSQL *writers_connect(const struct options *options, const char *database, struct err_ctx *err);
 
 /* Makes the database and an empty table `ledger` in it. Its key is not the id, so that a write that
  * was done twice is two rows.

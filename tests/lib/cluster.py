@@ -17,6 +17,7 @@ import servers  # noqa: E402
 GROUP = "shop"
 WRITE_PORT = 6446
 READ_PORT = 6447
+REMADE_ID_STEP = 10
 SECRETS = {
     "MUSTER_MANAGER_PASSWORD": "adminpw",
     "MUSTER_REPLICATION_PASSWORD": "replpw",
@@ -153,8 +154,9 @@ class Cluster:
             database.wait_ready()
 
     def remake(self, leader, name):
-        """Empties a server and takes it into the group again."""
+        """Empties a server and takes it into the group again, with another server_id: replicas skip what has theirs."""
         database = self.databases[name]
+        database.id += REMADE_ID_STEP
         database.kill()
         shutil.rmtree(database.data)
         database.copy_template()
@@ -171,11 +173,14 @@ class Cluster:
 class Clients:
     """bench_load on a host of its own; what each write was told is in its ledger."""
 
-    def __init__(self, host, address, count=4, pause_us=5000, name="ledger", timeout=10):
+    def __init__(
+        self, host, address, count=4, pause_us=5000, name="ledger", timeout=10, knock_ms=0
+    ):
         self.host = host
         self.address = address
         self.ledger = host.folder / f"{name}.txt"
         self.options = ["--clients", count, "--pause-us", pause_us, "--timeout", timeout]
+        self.options += ["--knock-ms", knock_ms]
         self.process = None
         self.times = []  # of the acknowledged writes that were read so far
         self.read_bytes = 0
