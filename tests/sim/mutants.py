@@ -46,8 +46,18 @@ MUTANTS = {
     ),
     "election: diverged servers take part": (
         "src/decide/election.c",
+        "if (silenced && !record->servers[i].diverged && !pair_is_half_done(record, i)) {",
+        "if (silenced && !pair_is_half_done(record, i)) {",
+    ),
+    "election: a side that is half changed takes part": (
+        "src/decide/election.c",
+        "if (silenced && !record->servers[i].diverged && !pair_is_half_done(record, i)) {",
         "if (silenced && !record->servers[i].diverged) {",
-        "if (silenced) {",
+    ),
+    "election: a side that is half changed is fed": (
+        "src/decide/election.c",
+        "!pair_is_half_done(record, i) && is_fed(record, seen, i, stopped)) {",
+        "is_fed(record, seen, i, stopped)) {",
     ),
     "election: a primary that committed alone can be replaced": (
         "src/decide/election.c",

@@ -8,7 +8,7 @@ Usage: tests/sim/mutate.py [--seeds N] [--every N] [--only TEXT] [--jobs N] [--l
   --sample    a few of each kind, for every day
   --fast      asks the unit tests first: quicker, and says less of the simulator
 
-Each fact that a row of src/decide/rules.c or server_rules.c needs is one mutant: the row without it. mutants.py holds
+Each fact that a row of src/decide/rules.c, server_rules.c or pair.c needs is one mutant: the row without it. mutants.py holds
 others. A row that decides the same on every set of facts that can be (tests/unit/decide/lemmas.h, proven by
 test_lemmas.c) is no mutant: it is counted as alike. What the simulator doesn't notice, the unit tests of decide/ have
 to. Ends with 1 when a mutant survives both.
@@ -29,6 +29,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CC = ["cc", "-std=gnu17", "-O2", "-w", "-D_GNU_SOURCE", '-DMUSTER_VERSION="0"']
 CC += ["-I", str(ROOT / "src"), "-I", str(ROOT / "tests/sim")]
 CC += ["-I", str(ROOT / "tests/unit/decide")]
+WALKED = ("rules", "server_rules")  # by tables_walk.c
 ALIKE = "alike"
 ROW = re.compile(r"^\t\{ (\d+), (.*)$", re.M)
 
@@ -51,7 +52,7 @@ def row_mutants(path, column):
         for fact in fact_names(text, need):
             columns[column] = f" (({need}) & ~(uint32_t){fact})"
             row = f"\t{{ {match.group(1)}, {','.join(columns)}"
-            name = f"rule {match.group(1)} without {re.sub('^(FACT|SERVER|GROUP)_', '', fact)}"
+            name = f"rule {match.group(1)} without {re.sub('^(FACT|SERVER|GROUP|PAIR)_', '', fact)}"
             yield name, path, text[: match.start()] + row + text[match.end() :]
 
 
@@ -59,6 +60,7 @@ def all_mutants():
     """(name, path, the whole text of the mutated file)."""
     yield from row_mutants("src/decide/rules.c", 2)
     yield from row_mutants("src/decide/server_rules.c", 0)
+    yield from row_mutants("src/decide/pair.c", 2)
     for name, (path, old, new) in mutants.MUTANTS.items():
         text = (ROOT / path).read_text()
         if text.count(old) < 1:
@@ -124,7 +126,8 @@ class Workshop:
     def run_unit_tests(self, replaced, mutant, number):
         """The unit test program that fails; None: none does."""
         for test in self.tests:
-            if test.stem not in ("test_rules", "test_decide", f"test_{replaced.stem}"):
+            own = test.stem.startswith(f"test_{replaced.stem}")
+            if not own and test.stem not in ("test_rules", "test_decide"):
                 continue
             program = self.folder / f"unit-{number}-{test.stem}"
             sources = self.sources + [test]
@@ -145,7 +148,7 @@ class Workshop:
         mutant = self.folder / f"mutant-{number}.o"
         source.write_text(text)
         self.compile(source, mutant)
-        if name.startswith("rule "):
+        if name.startswith("rule ") and replaced.stem in WALKED:
             if self.walk_tables(replaced, mutant, f"walk-{number}") == self.digest:
                 return ALIKE
         watchers = [self.run_simulator, self.run_unit_tests]

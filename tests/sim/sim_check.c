@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "decide/health.h"
+#include "lemmas.h"
 #include "sim_fault.h"
 #include "sim_group.h"
 #include "sim_gtid.h"
@@ -261,6 +262,10 @@ static void check_handed(struct sim_world *world, const struct sim_manager *mana
 void sim_check_decided(struct sim_world *world, uint32_t manager)
 {
 	const struct sim_manager *one = &world->managers[manager];
+	if (lemmas_broken(group_lemmas, GROUP_LEMMAS, one->decision.facts.set)) {
+		sim_story_fail(world, "the facts %#x contradict each other",
+			       one->decision.facts.set);
+	}
 	switch (one->decision.rule->act) {
 	case ACT_NEW_EPOCH:
 		check_failover(world, one);

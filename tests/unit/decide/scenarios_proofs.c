@@ -129,6 +129,32 @@ static void test_a_diverged_server_takes_no_part(void **state)
 	world_fini(&world);
 }
 
+/* Nor is one whose side is half changed, not even while it receives from one that was stopped. */
+static void test_a_half_changed_side_takes_no_part(void **state)
+{
+	(void)state;
+	struct world world;
+	struct election election;
+	begin_election(&world, POLICY_ASYNC);
+	struct record_pair *pair = &world.record.pair;
+	pair->set = true;
+	pair->masters[0] = 0;
+	pair->masters[1] = 2;
+	pair->state = PAIR_CHANGING;
+	pair->out = 2;
+	world_commit(&world, 2, 3, 0);
+	for (unsigned fed = 0; fed < 2; fed++) {
+		struct replica_status *replica = &world.seen.servers[2].status.replica;
+		memcpy(replica->source_host, world.record.servers[1].host,
+		       sizeof(replica->source_host));
+		replica->io = fed ? IO_YES : IO_NO;
+		election_hold(&world.record, &world.seen, ELECTION_HURRIED, &election);
+		assert_true(election.safe);
+		assert_int_equal(election.best, 1);
+	}
+	world_fini(&world);
+}
+
 static void test_what_is_received_counts_before_it_is_applied(void **state)
 {
 	(void)state;
@@ -592,6 +618,7 @@ int scenarios_proofs(void)
 		cmocka_unit_test(test_stopped_is_who_was_told_and_is_seen_to_be),
 		cmocka_unit_test(test_fenced_is_who_was_told_and_is_seen_to_be),
 		cmocka_unit_test(test_a_diverged_server_takes_no_part),
+		cmocka_unit_test(test_a_half_changed_side_takes_no_part),
 		cmocka_unit_test(test_what_is_received_counts_before_it_is_applied),
 		cmocka_unit_test(test_who_committed_alone_is_named),
 		cmocka_unit_test(test_refused_once_is_not_dead),

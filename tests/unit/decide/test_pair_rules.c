@@ -95,6 +95,35 @@ static void test_roles_never_switch_half_done(void **state)
 	}
 }
 
+/* A change would be ended while somebody can still write there, or given up without a word. */
+static void test_half_of_the_evidence_moves_nothing(void **state)
+{
+	(void)state;
+	static const struct {
+		enum pair_state from;
+		uint32_t facts;
+	} cases[] = {
+		{ PAIR_CHANGING, PAIR_DISCARD },
+		{ PAIR_CHANGING, PAIR_ABORT | PAIR_UNCHANGED },
+		{ PAIR_CHANGING, PAIR_ABORT | PAIR_CHANGED },
+		{ PAIR_CHANGING, PAIR_ABORT | PAIR_SHUT },
+		{ PAIR_CHANGING, PAIR_SHUT | PAIR_UNCHANGED },
+		{ PAIR_CHANGING, PAIR_DONE | PAIR_UNCHANGED },
+		{ PAIR_CHANGING, PAIR_DONE | PAIR_SHUT },
+		{ PAIR_BACK, PAIR_DISCARD },
+		{ PAIR_BACK, PAIR_ABORT },
+		{ PAIR_BACK, PAIR_ACTIVE | PAIR_READY },
+		{ PAIR_FOLLOWING, PAIR_LACKS },
+		{ PAIR_FOLLOWING, PAIR_ACTIVE },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct pair_rule *rule = pair_rules_match(cases[i].from, cases[i].facts);
+		if (rule->to != cases[i].from || rule->act != PAIR_ACT_NONE) {
+			fail_msg("case %zu: rule %u, %s", i, rule->id, rule->why);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -103,6 +132,7 @@ int main(void)
 		cmocka_unit_test(test_ids_ascend_and_every_state_is_reached),
 		cmocka_unit_test(test_a_person_gets_out_of_every_state),
 		cmocka_unit_test(test_roles_never_switch_half_done),
+		cmocka_unit_test(test_half_of_the_evidence_moves_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
