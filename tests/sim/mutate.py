@@ -8,8 +8,8 @@ Usage: tests/sim/mutate.py [--seeds N] [--every N] [--only TEXT] [--jobs N] [--l
   --sample    a few of each kind, for every day
   --fast      asks the unit tests first: quicker, and says less of the simulator
 
-Each fact that a row of src/decide/rules.c, server_rules.c or pair.c needs is one mutant: the row without it. mutants.py holds
-others. A row that decides the same on every set of facts that can be (tests/unit/decide/lemmas.h, proven by
+Each fact that a row of src/decide/rules.c, server_rules.c or pair.c needs is one mutant: the row without it.
+mutants.py holds others. A row that decides the same on every set of facts that can be (tests/unit/decide/lemmas.h, proven by
 test_lemmas.c) is no mutant: it is counted as alike. What the simulator doesn't notice, the unit tests of decide/ have
 to. Ends with 1 when a mutant survives both.
 """
