@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/request.h"
 #include "cli/table.h"
+#include "cli/view.h"
 #include "cli/view_course.h"
 
 static void add_texts(struct buf *out, const json_t *facts)
@@ -152,6 +153,7 @@ enum err cmd_explain(struct cli *cli, const struct args *args)
 		cli_print_json(cli, all);
 	} else {
 		add_head(cli, all);
+		view_pair(cli, json_object_get(all, "pair"));
 		add_waits(cli, json_object_get(all, "waits"));
 		add_rules(cli, json_object_get(all, "rules"));
 		add_servers(cli, json_object_get(all, "servers"));

@@ -136,8 +136,7 @@ static void add_extra(struct cli *cli, const json_t *servers)
 	}
 }
 
-/* One line: which side takes writes, and what is done about the other. */
-static void add_pair(struct cli *cli, const json_t *pair)
+void view_pair(struct cli *cli, const json_t *pair)
 {
 	struct buf *out = &cli->out;
 	const char *passive = request_text(pair, "passive");
@@ -291,7 +290,7 @@ void view_status(struct cli *cli, const json_t *status)
 	table_print(&style, columns, column_count, rows, &cli->out);
 	json_decref(rows);
 	add_extra(cli, json_object_get(status, "servers"));
-	add_pair(cli, json_object_get(status, "pair"));
+	view_pair(cli, json_object_get(status, "pair"));
 	add_readiness(cli, json_object_get(status, "readiness"));
 	add_proxy(cli, json_object_get(status, "proxy"));
 	add_addresses(cli, json_object_get(status, "addresses"));

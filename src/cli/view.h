@@ -11,6 +11,9 @@ void view_status(struct cli *cli, const json_t *status);
 /* A line about a floating address: where it belongs, who holds it. */
 void view_address(struct cli *cli, const json_t *address);
 
+/* One line of a pair: which side takes writes, and what is done about the other. Nothing when there is none. */
+void view_pair(struct cli *cli, const json_t *pair);
+
 /* A failover's or switchover's report: who, phases in ms, loss. */
 void view_change(struct cli *cli, const json_t *report);
 

@@ -6,6 +6,7 @@
 #include "decide/explain.h"
 #include "manager/call.h"
 #include "manager/foresee_json.h"
+#include "manager/pair_json.h"
 #include "manager/text_json.h"
 
 typedef const char *(*fact_words_fn)(uint32_t bit_index, bool proven);
@@ -167,5 +168,6 @@ enum err call_explain(struct manager_core *core, struct call *call, json_t **ret
 		rules_json(all), "servers", servers, "waits", waits_json(group, all, now_us),
 		"next", foresee_to_json(record, &all->course), "if_the_primary_died",
 		death_json(group, all));
+	(void)json_object_set_new(*ret, "pair", pair_to_json(group, now_us));
 	return *ret ? ERR_OK : err_set(err, ERR_FAILED, "the explanation can't be written as JSON");
 }

@@ -98,6 +98,17 @@ static bool is_open(const struct group *group)
 		       : status->admins_write;
 }
 
+static json_t *facts_json(uint32_t facts)
+{
+	json_t *names = json_array();
+	for (uint32_t i = 0; i < PAIR_FACT_COUNT_; i++) {
+		if (facts & (1u << i)) {
+			(void)json_array_append_new(names, json_string(pair_fact_name(i)));
+		}
+	}
+	return names;
+}
+
 static json_t *lacking_json(const struct group *group)
 {
 	const struct record *record = &group->record;
@@ -155,6 +166,7 @@ json_t *pair_to_json(const struct group *group, uint64_t now_us)
 		"script", pair->script, "script_done", (int)pair->script_done, "script_mark",
 		(json_int_t)pair->script_mark, "warnings", warnings, "completed",
 		(int)is_completed(ended), "ended", ended ? ended->why : "");
+	(void)json_object_set_new(json, "facts", facts_json(facts));
 	if (out != SERVER_NONE) {
 		(void)json_object_set_new(json, "host", json_string(record->servers[out].host));
 		(void)json_object_set_new(json, "port", json_integer(record->servers[out].port));

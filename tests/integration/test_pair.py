@@ -76,13 +76,13 @@ def follow_nobody(box, server):
     return len(box.ask_server(server, "SHOW REPLICA STATUS")) == 0
 
 
-@pytest.mark.parametrize("flavor", ["mariadb", "mariadb-11.8", "mysql"])
-def test_a_change_goes_round_under_load(sandbox, load, tmp_path, flavor):
+@pytest.mark.parametrize("flavor, rounds", [("mariadb", 2), ("mariadb-11.8", 1), ("mysql", 1)])
+def test_a_change_goes_round_under_load(sandbox, load, tmp_path, flavor, rounds):
     """A long ALTER costs clients an error, a write, or reaches one side only."""
     box = sandbox(flavor, 4, pair=True)
     clients = load(box)
     first = box.primary()
-    for number in range(2):
+    for number in range(rounds):
         change = Change(box, tmp_path, f"CREATE TABLE bench.round{number} (id INT PRIMARY KEY)")
         if number == 0:
             change.script.write_text(CHANGE)
@@ -94,7 +94,8 @@ def test_a_change_goes_round_under_load(sandbox, load, tmp_path, flavor):
             lambda name=change.passive: follow_nobody(box, name), 20, "it forgets its source"
         )
         expect_change(box, change.passive)
-    assert box.primary() == first
+    # The second one goes the other way round.
+    assert (box.primary() == first) == (rounds == 2)
     totals = clients.finish()
     assert not totals["errors"] and not totals["unknown"] and not totals["reconnects"]
     expect_right(clients)
