@@ -9,9 +9,9 @@ Usage: tests/sim/mutate.py [--seeds N] [--every N] [--only TEXT] [--jobs N] [--l
   --fast      asks the unit tests first: quicker, and says less of the simulator
 
 Each fact that a row of src/decide/rules.c, server_rules.c or pair.c needs is one mutant: the row without it.
-mutants.py holds others. A row that decides the same on every set of facts that can be (tests/unit/decide/lemmas.h, proven by
-test_lemmas.c) is no mutant: it is counted as alike. What the simulator doesn't notice, the unit tests of decide/ have
-to. Ends with 1 when a mutant survives both.
+mutants.py holds others. A row that decides the same on every set of facts that can be
+(tests/unit/decide/lemmas.h, proven by test_lemmas.c) is no mutant: it is counted as alike. What the simulator
+doesn't notice, the unit tests of decide/ have to. Ends with 1 when a mutant survives both.
 """
 
 import argparse
