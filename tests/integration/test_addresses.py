@@ -11,9 +11,8 @@ import pytest
 import cluster
 import lab as lab_module
 import wired
-from wired import V4, V6, wait_until
+from wired import LEASE_S, V4, V6, wait_until
 
-LEASE_S = 1.7
 RENEW_S = 0.4
 
 

@@ -12,9 +12,7 @@ import pytest
 
 import lab as lab_module
 import wired
-from wired import wait_until
-
-LEASE_S = 2.0
+from wired import LEASE_S, wait_until
 
 
 @pytest.fixture
@@ -80,7 +78,7 @@ def test_only_without_a_lease(lab):
     writer.wait_write(0)
     pair.manager.signal(signal.SIGKILL)
     began = time.monotonic()
-    writer.wait_write(began + 2.5 * LEASE_S)
+    writer.wait_write(began + 2 * LEASE_S)
     longest = max(
         later - before
         for (before, _), (later, _) in zip(writer.writes, writer.writes[1:])

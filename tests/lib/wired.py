@@ -18,6 +18,9 @@ from sandbox import wait_until
 V4 = f"{lab_module.SUBNET}.100"
 V6 = "2001:db8:4d::100"
 DOOR = 4747
+# Longer than people would have it: on a busy machine a lease must not end by itself.
+LEASE_S = 3.0
+LEASE = f"lease-ms={int(LEASE_S * 1000)}\n"
 
 # Asks for an address every few milliseconds; a line for each answer: when, and whose it is.
 ARP = """
@@ -95,7 +98,7 @@ class Node:
             f"[muster]\nsocket={self.socket}\ndata-dir={self.folder}/data\n"
             "[manager]\nenabled=off\n"
             f"[node]\nname={host.name}\nhost={host.address}\nlisten-port={DOOR}\n"
-            f"managers={managers}\n{extra}"
+            f"managers={managers}\n{LEASE}{extra}"
         )
         self.process = None
 
@@ -197,7 +200,7 @@ class Wired(cluster.Cluster):
         for number, host in enumerate(lab.hosts.values(), start=11):
             host.ip("addr", "add", f"2001:db8:4d::{number}/64", "dev", "eth0", "nodad")
         self.databases = {name: Database(flavor, i + 1, lab[name]) for i, name in enumerate(names)}
-        door = f"[node]\nname=m\nhost={lab['m'].address}\nlisten-port={DOOR}\n"
+        door = f"[node]\nname=m\nhost={lab['m'].address}\nlisten-port={DOOR}\n{LEASE}"
         self.manager = cluster.Manager(lab["m"], door + manager)
         self.manager.config.write_text(
             self.manager.config.read_text().replace("[proxy]\ngroup=shop", "[proxy]\ngroup=")
