@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { BALANCE_NONE = UINT32_MAX };
+enum { BALANCE_NONE = INT32_MAX };
 
 struct balance_row {
 	bool usable;	      /* may be chosen */
