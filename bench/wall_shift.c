@@ -13,7 +13,7 @@ static const volatile int64_t *shift_us;
 
 __attribute__((constructor)) static void map_file(void)
 {
-	const char *path = getenv("WALL_SHIFT_FILE");
+	const char *path = secure_getenv("WALL_SHIFT_FILE");
 	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	if (fd >= 0) {
 		void *bytes = mmap(NULL, sizeof(*shift_us), PROT_READ, MAP_SHARED, fd, 0);

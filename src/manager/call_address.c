@@ -52,11 +52,15 @@ static enum err find(struct manager_core *core, const struct call *call,
 	const char *text = text_of(call->params, "address");
 	struct address address;
 	if (address_record_parse(str_of(text), &address, err) != ERR_OK) {
-		return err_wrap(err, ERR_USAGE, "address");
+		(void)!err_wrap(err, ERR_USAGE, "address");
+		return ERR_USAGE;
 	}
 	*ret = addresses_find(core->addresses, text);
-	return *ret ? ERR_OK
-		    : err_set(err, ERR_NOT_FOUND, "'%.64s' is no floating address here", text);
+	if (!*ret) {
+		(void)!err_set(err, ERR_NOT_FOUND, "'%.64s' is no floating address here", text);
+		return ERR_NOT_FOUND;
+	}
+	return ERR_OK;
 }
 
 enum err call_address_show(struct manager_core *core, struct call *call, json_t **ret,
@@ -261,7 +265,9 @@ enum err call_address_move(struct manager_core *core, struct call *call, json_t 
 	const char *to = text_of(call->params, "to");
 	const char *why = "";
 	enum err rc = find(core, call, &address, err);
-	rc = rc ? rc : check_node(core, to, &node, err);
+	if (rc == ERR_OK) {
+		rc = check_node(core, to, &node, err);
+	}
 	if (rc != ERR_OK) {
 		return rc;
 	}

@@ -331,10 +331,10 @@ enum err call_pair_maintain(struct manager_core *core, struct call *call, json_t
 {
 	struct group *group = NULL;
 	const struct action *action = find_action(call->params);
-	enum err rc = call_group(core, call->params, &group, err);
-	if (rc == ERR_OK && !action) {
-		rc = err_set(err, ERR_USAGE, "action: one of begin, progress, done, abort");
+	if (!action) {
+		return err_set(err, ERR_USAGE, "action: one of begin, progress, done, abort");
 	}
+	enum err rc = call_group(core, call->params, &group, err);
 	if (rc == ERR_OK && !group->record.pair.set) {
 		rc = err_set(err, ERR_REFUSED,
 			     "group '%s' is no pair: 'muster pair set' makes it one",
