@@ -241,7 +241,7 @@ static void plan_starts(const json_t *status, struct sandbox_start *starts, size
 	for (size_t i = 0; i < count; i++) {
 		const json_t *row = find_row(status, "name", starts[i].name);
 		starts[i].rewind = json_is_true(json_object_get(row, "rewind"));
-		starts[i].recloning = strcmp(text_of(row, "state"), "recloning") == 0;
+		starts[i].recloning = json_is_true(json_object_get(row, "recloning"));
 		starts[i].executed = executed[0] ? executed : NULL;
 	}
 }

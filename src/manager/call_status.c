@@ -179,6 +179,7 @@ static json_t *server_json(const struct group *group, uint32_t server, uint64_t 
 		"rewind", (int)record_may_rewind(&group->record, server), "weight",
 		(int)one->weight, "never_promote", (int)one->never_promote, "version",
 		seen->status.version);
+	(void)json_object_set_new(json, "recloning", json_boolean(one->recloning));
 	(void)json_object_set_new(json, "lag_ms", lag_ms_of(group, server));
 	(void)json_object_set_new(json, "verdict", verdict_json(group, server, now_us));
 	uint32_t source = tree_source(&group->record, server);

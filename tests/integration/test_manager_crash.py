@@ -109,6 +109,7 @@ OPERATIONS = {
 }
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("flavor", ["mariadb", "mysql"])
 @pytest.mark.parametrize("operation", sorted(OPERATIONS))
 def test_the_manager_may_die_at_any_step(sandbox, load, operation, flavor):

@@ -112,6 +112,8 @@ def test_a_lost_tail_is_named_and_saved(shop, tmp_path):
     primary = lose_primary_with_a_tail(shop)
     shop.server_command("start", "db1")
     wait_state(shop, "db1", "diverged")
+    other = next(name for name in ("db2", "db3") if name != primary)
+    wait_state(shop, other, "replicating")
     status = server_of(shop, "db1")
     assert status["next"] == f"muster rejoin {shop.group} db1 --plan"
     report = shop.status()["last_failover"]
