@@ -24,6 +24,7 @@ probe-interval-ms=100
 write-probe-interval-ms=200
 write-probe-timeout-ms=500
 write-stall-ms=2500
+silence-ms=5000
 step-timeout-ms=2000
 failover-cooldown-s=0
 failover-max=0
