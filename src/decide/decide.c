@@ -187,7 +187,9 @@ static bool is_idle(const struct record *record, const struct observation *seen,
 	if (record->servers[server].recloning || record->servers[server].diverged) {
 		return status->replica.io == IO_NO;
 	}
+	/* A step that is under way may be what makes it acknowledge. */
 	return record->primary != SERVER_NONE && server != record->primary &&
+	       seen->servers[server].steps_running == 0 &&
 	       !tree_may_acknowledge(record, seen, server) &&
 	       (!status->semisync.replica_enabled ||
 		!record_follows(record, seen, server, record->primary));
