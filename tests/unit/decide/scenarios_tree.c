@@ -249,9 +249,31 @@ static void test_nobody_is_below_itself(void **state)
 	world_fini(&world);
 }
 
+/* Ordered when it was to acknowledge, a step may make it acknowledge after it was seen not to. */
+static void test_who_is_being_told_to_acknowledge_stays_a_member(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 3);
+	assert_true(record_is_member(&world.record, 2));
+	world.record.servers[2].below = 1 + 1;
+	world.seen.servers[2].steps_running = 1u << STEP_REPOINT;
+	for (unsigned i = 0; i < 300; i++) {
+		world_turn(&world);
+	}
+	assert_true(record_is_member(&world.record, 2));
+	world.seen.servers[2].steps_running = 0;
+	for (unsigned i = 0; i < 300; i++) {
+		world_turn(&world);
+	}
+	assert_false(record_is_member(&world.record, 2));
+	world_fini(&world);
+}
+
 int scenarios_tree(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_who_is_being_told_to_acknowledge_stays_a_member),
 		cmocka_unit_test(test_a_server_goes_below_its_parent_and_acknowledges_no_more),
 		cmocka_unit_test(test_the_last_one_that_acknowledges_stays),
 		cmocka_unit_test(test_a_parent_that_dies_is_left_and_come_back_to),
