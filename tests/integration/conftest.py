@@ -13,11 +13,14 @@ import load as load_module  # noqa: E402
 import sandbox as sandbox_module  # noqa: E402
 
 
+KEPT = ("MUSTER_BIN", "MUSTER_LOOK_BIN", "MUSTER_SERVER_CACHE")
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "only_for(kind): what other kinds of servers don't have")
     # A sandbox's variables in the caller's shell must not leak into the tests' own sandboxes.
     for name in list(os.environ):
-        if name.startswith("MUSTER_") and name not in ("MUSTER_BIN", "MUSTER_SERVER_CACHE"):
+        if name.startswith("MUSTER_") and name not in KEPT:
             del os.environ[name]
 
 

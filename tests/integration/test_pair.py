@@ -35,7 +35,7 @@ class Change:
         words = ["pair", "maintain", self.box.group, "--sql", str(self.script), "--yes"]
         words += ["--server-socket", socket, "--password-file", password]
         self.child = subprocess.Popen(
-            [sandbox_module.muster_program(), *words],
+            [sandbox_module.muster_for(words), *words],
             env=self.box.full_env(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

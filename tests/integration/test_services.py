@@ -56,7 +56,7 @@ class Manager:
 
     def muster(self, *words):
         return subprocess.run(
-            [sandbox_module.muster_program(), *map(str, words)],
+            [sandbox_module.muster_for(words), *map(str, words)],
             capture_output=True,
             text=True,
             env=self.environment(),

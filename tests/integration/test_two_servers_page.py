@@ -132,7 +132,7 @@ class Host:
 
     def muster(self, *words, timeout=120):
         return subprocess.run(
-            [sandbox_module.muster_program(), *words],
+            [sandbox_module.muster_for(words), *words],
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -101,7 +101,7 @@ class Manager:
     def muster(self, *words, timeout=120):
         """One command over this manager's socket."""
         return subprocess.run(
-            [sandbox.muster_program(), *map(str, words)],
+            [sandbox.muster_for(words), *map(str, words)],
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -79,7 +79,7 @@ class Node:
 
     def muster(self, *words, **env):
         return subprocess.run(
-            [sandbox_module.muster_program(), *map(str, words)],
+            [sandbox_module.muster_for(words), *map(str, words)],
             capture_output=True,
             text=True,
             env=self.environment(**env),
