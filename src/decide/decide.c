@@ -195,6 +195,26 @@ static bool is_idle(const struct record *record, const struct observation *seen,
 		!record_follows(record, seen, server, record->primary));
 }
 
+static void note_allowed(struct record *record, const struct observation *seen, uint64_t now_us)
+{
+	bool goes = seen->hooks.switchover.answer == HOOK_GO;
+	if (record->ask != ASK_SWITCHOVER) {
+		record->allowed_since_us = 0;
+	} else if (record->allowed_since_us == 0 && record->state == GROUP_STEADY && goes) {
+		record->allowed_since_us = now_us;
+	}
+}
+
+/* The others move below it, so it stays the one. */
+static void name_successor(struct record *record, struct decision *ret)
+{
+	if (record->allowed_since_us != 0 && record->ask_server == SERVER_NONE &&
+	    record->state == GROUP_STEADY && ret->facts.candidate != SERVER_NONE) {
+		record->ask_server = ret->facts.candidate;
+		ret->changed = true;
+	}
+}
+
 /* Since when. One that is made anew is started again only by who makes it anew. */
 static void note_idle(struct record *record, const struct observation *seen)
 {
@@ -504,6 +524,7 @@ void decide(struct record *record, const struct observation *seen,
 	note_extra(record, seen, now_us);
 	tree_update(record, seen, options, now_us);
 	note_idle(record, seen);
+	note_allowed(record, seen, now_us);
 	end_downtimes(record, now_us, ret);
 	facts_find(record, seen, options, now_us, &ret->facts);
 	ret->rule = rules_match(record->state, ret->facts.set);
@@ -514,6 +535,7 @@ void decide(struct record *record, const struct observation *seen,
 	}
 	apply_rule(record, seen, options, now_us, ret);
 	if (!ret->moved) {
+		name_successor(record, ret);
 		bool pair_changed = false;
 		ret->pair_rule = pair_update(record, seen, now_us, &pair_changed);
 		ret->changed = pair_note_modes(record, seen) || pair_changed || ret->changed;

@@ -31,7 +31,7 @@ static const struct wording fact_words[] = {
 	AT(FACT_FROZEN)        = { "the old primary is read-only", "the old primary is not read-only yet" },
 	AT(FACT_CAUGHT_UP)     = { "the successor has everything", "the successor is not known to have everything" },
 	AT(FACT_APPLYING)      = { "the candidate applies what it received", "the candidate is not seen to apply anything" },
-	AT(FACT_HOOK_OPEN)     = { "a hook has yet to answer", "no hook has yet to answer" },
+	AT(FACT_SOON)     = { "a successor can take over soon", "nothing is under way that a successor waits for" },
 	AT(FACT_FEEDING)       = { "the candidate gets from the most advanced what it lacks", "no candidate is seen that gets what it lacks from another server" },
 	AT(FACT_STALLED)       = { "the primary's disk takes no writes for too long, and another server could take over", "the primary's disk is not known to take no writes for too long" },
 };

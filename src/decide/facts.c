@@ -6,12 +6,15 @@
 #include "decide/cooldown.h"
 #include "decide/election.h"
 #include "decide/pair.h"
+#include "decide/tree.h"
 #include "decide/verdict.h"
 
+enum { BACKLOG_MAX = 20 }; /* transactions: a few milliseconds */
+
 static const char *const fact_names[FACT_COUNT_] = {
-	"GONE",		"MAY_FAIL_OVER", "ORDERED",   "SHUT",	 "COMPLETE", "SAFE",	"APPLIED",
-	"PATHS_CLOSED", "WRITABLE",	 "DEADLINE",  "ASKED",	 "FIT",	     "DRAINED", "FROZEN",
-	"CAUGHT_UP",	"APPLYING",	 "HOOK_OPEN", "STALLED", "FEEDING",
+	"GONE",		"MAY_FAIL_OVER", "ORDERED",  "SHUT",	"COMPLETE", "SAFE",    "APPLIED",
+	"PATHS_CLOSED", "WRITABLE",	 "DEADLINE", "ASKED",	"FIT",	    "DRAINED", "FROZEN",
+	"CAUGHT_UP",	"APPLYING",	 "SOON",     "STALLED", "FEEDING",
 };
 
 const char *fact_name(uint32_t bit_index)
@@ -298,7 +301,34 @@ static uint32_t find_successor(const struct record *record, const struct observa
 	return best;
 }
 
+/* Before clients are made to wait: the other replicas are below the successor, so that it has somebody who acknowledges at
+ * once, and it has next to no backlog. That comes and goes under load, so a good moment is worth some waiting. */
+static bool is_good_moment(const struct record *record, const struct observation *seen,
+			   const struct decide_options *options, uint32_t candidate,
+			   uint64_t now_us)
+{
+	bool waited = record->allowed_since_us != 0 &&
+		      now_us - record->allowed_since_us >= options->moment_us;
+	const struct server_status *next = &seen->servers[candidate].status;
+	return waited || (gtid_set_distance(&next->received, &next->executed) <= BACKLOG_MAX &&
+			  record->ask_server == candidate && tree_is_gathered(record, seen));
+}
+
+static void find_readiness(const struct record *record, const struct observation *seen,
+			   const struct decide_options *options, uint64_t now_us, struct facts *ret)
+{
+	enum hook_answer answer = seen->hooks.switchover.answer;
+	if (answer == HOOK_GO && !is_good_moment(record, seen, options, ret->candidate, now_us)) {
+		missing(ret, "the replicas get ready for it");
+		ret->set |= FACT_SOON;
+		return;
+	}
+	heed_hook(&seen->hooks.switchover, FACT_FIT, true, ret);
+	ret->set |= answer == HOOK_OPEN ? FACT_SOON : 0;
+}
+
 static void find_switchover_facts(const struct record *record, const struct observation *seen,
+				  const struct decide_options *options, uint64_t now_us,
 				  struct facts *ret)
 {
 	if (record->ask != ASK_SWITCHOVER || record->primary == SERVER_NONE) {
@@ -316,8 +346,7 @@ static void find_switchover_facts(const struct record *record, const struct obse
 	} else if (record->state != GROUP_STEADY) {
 		ret->set |= FACT_FIT;
 	} else {
-		heed_hook(&seen->hooks.switchover, FACT_FIT, true, ret);
-		ret->set |= seen->hooks.switchover.answer == HOOK_OPEN ? FACT_HOOK_OPEN : 0;
+		find_readiness(record, seen, options, now_us, ret);
 	}
 	if (record->state == GROUP_FREEZING && (old->steps_done & (1u << STEP_FREEZE)) &&
 	    old->status.read_only && observation_answers(seen, record->primary)) {
@@ -371,5 +400,5 @@ void facts_find(const struct record *record, const struct observation *seen,
 	find_primary_facts(record, seen, options, now_us, ret);
 	find_stall(record, seen, options, now_us, ret);
 	find_failover_facts(record, seen, options, now_us, ret);
-	find_switchover_facts(record, seen, ret);
+	find_switchover_facts(record, seen, options, now_us, ret);
 }

@@ -30,7 +30,9 @@ enum fact {
 	FACT_CAUGHT_UP = 1u << 14, /* the candidate has applied all that the frozen primary has */
 	FACT_APPLYING =
 		1u << 15, /* the candidate's applier is at work on what is left, without an error */
-	FACT_HOOK_OPEN = 1u << 16, /* only a hook that hasn't answered yet keeps FACT_FIT away */
+	FACT_SOON =
+		1u
+		<< 16, /* only a hook that hasn't answered yet, or a backlog, keeps FACT_FIT away */
 	FACT_STALLED =
 		1u
 		<< 17, /* the primary's disk takes no writes for too long, and another server could */

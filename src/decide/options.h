@@ -13,9 +13,12 @@ struct decide_options {
 	uint64_t revoke_us; /* to reach enough of the sync set, before the failover is refused */
 	uint64_t
 		feed_us; /* for a preferred candidate to get what it lacks, before the next best is taken */
-	uint64_t open_us;     /* to make the new primary, before another one is looked for */
-	uint64_t drain_us;    /* switchover: for open transactions to end */
-	uint64_t freeze_us;   /* switchover: for read-only and catch-up */
+	uint64_t open_us;   /* to make the new primary, before another one is looked for */
+	uint64_t moment_us; /* switchover: for the replicas to have next to no backlog */
+	uint64_t drain_us;  /* switchover: for open transactions to end */
+	uint64_t freeze_us; /* switchover: for read-only and catch-up */
+	uint64_t
+		rush_us; /* all clients come to a new primary at once: it is spared the rest for so long */
 	uint64_t press_us;    /* a new primary is spared what no commit waits for so long at most */
 	uint64_t undo_us;     /* switchover: to reopen the old primary */
 	uint64_t parent_us;   /* a parent has been sound for so long: a server goes back below it */

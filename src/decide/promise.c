@@ -216,9 +216,12 @@ static bool acknowledges_now(const struct record *record, const struct observati
 bool promise_is_pressed(const struct record *record, const struct observation *seen,
 			const struct decide_options *options, uint64_t now_us)
 {
-	bool young = record->state == GROUP_OPENING ||
-		     (record->state == GROUP_STEADY &&
-		      now_us - record->state_since_us < options->press_us);
+	uint64_t age_us = now_us - record->state_since_us;
+	if (record->state == GROUP_OPENING ||
+	    (record->state == GROUP_STEADY && age_us < options->rush_us)) {
+		return true;
+	}
+	bool young = record->state == GROUP_STEADY && age_us < options->press_us;
 	uint32_t coming = 0;
 	uint32_t there = 0;
 	for (uint32_t i = 0; i < record->server_count && young; i++) {

@@ -157,6 +157,7 @@ struct record {
 	bool handed; /* the primary got its role from one that handed over, read-only and whole */
 	uint64_t stage; /* grows with each change of state: results of steps belong to one stage */
 	uint64_t state_since_us;
+	uint64_t allowed_since_us; /* the switchover that is asked for, by the hook; 0: not */
 	uint64_t
 		clients_none_since_us; /* the primary counts no acknowledging replica since; 0: it does */
 	uint64_t based_us;	       /* when `base` was last looked at; 0: not yet */

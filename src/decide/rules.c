@@ -15,7 +15,7 @@ const struct rule rules[] = {
 	{ 220, GROUP_STEADY,   GROUP_REVOKING, FACT_ORDERED | FACT_MAY_FAIL_OVER,     ACT_NEW_EPOCH, "a person ordered a failover" },
 	{ 230, GROUP_STEADY,   GROUP_REVOKING, FACT_SHUT,                             ACT_NEW_EPOCH, "the primary came back read-only: who has the most is found anew" },
 	{ 240, GROUP_STEADY,   GROUP_DRAINING, FACT_ASKED | FACT_FIT | FACT_WRITABLE, ACT_NONE,      "a switchover is asked for, and the successor is fit" },
-	{ 245, GROUP_STEADY,   GROUP_STEADY,   FACT_ASKED | FACT_HOOK_OPEN | FACT_WRITABLE, ACT_NONE, "a switchover is asked for, and the hooks are at work" },
+	{ 245, GROUP_STEADY,   GROUP_STEADY,   FACT_ASKED | FACT_SOON | FACT_WRITABLE, ACT_NONE, "a switchover is asked for, and what it waits for is under way" },
 	{ 250, GROUP_STEADY,   GROUP_STEADY,   FACT_ASKED,                            ACT_GIVE_UP,   "a switchover is asked for, but it can't be done now" },
 	{ 260, GROUP_STEADY,   GROUP_STEADY,   FACT_GONE,                             ACT_NONE,      "the primary is gone, but a failover may not start by itself" },
 	{ 265, GROUP_STEADY,   GROUP_STEADY,   FACT_STALLED,                          ACT_NONE,      "the primary's disk takes no writes, but a failover may not start by itself" },

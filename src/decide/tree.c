@@ -143,29 +143,72 @@ static bool may_follow(const struct record *record, const struct observation *se
 		now_us - record->sound_since_us[above] >= options->parent_us);
 }
 
-/* It stays a direct replica as long as it is counted on to acknowledge: what it acknowledged and did not apply would be
- * forgotten by a change of source. */
-static uint32_t find_source(struct record *record, const struct observation *seen,
-			    const struct decide_options *options, uint32_t server, uint64_t now_us)
+/* Who takes over soon; SERVER_NONE: nobody, or commits wait for no replica. */
+static uint32_t heir_of(const struct record *record)
 {
-	uint32_t present = present_source(record, seen, server);
+	bool soon = record->ask == ASK_SWITCHOVER && record->allowed_since_us != 0 &&
+		    record->ask_server != record->primary;
+	return soon && record->acks > 0 && !record->pair.set ? record->ask_server : SERVER_NONE;
+}
+
+static bool goes_below_heir(const struct record *record, const struct observation *seen,
+			    uint32_t server, uint32_t heir)
+{
+	const struct record_server *one = &record->servers[server];
+	const struct server_status *status = &seen->servers[server].status;
+	return heir != SERVER_NONE && server != heir && server != record->primary &&
+	       observation_answers(seen, server) && one->below == 0 && !one->diverged &&
+	       !one->recloning && !record_in_downtime(record, server) &&
+	       status->semisync.available && status->replica.sql_errno == 0 &&
+	       status->replica.delay_s == 0;
+}
+
+bool tree_is_gathered(const struct record *record, const struct observation *seen)
+{
+	uint32_t heir = heir_of(record);
+	for (uint32_t i = 0; i < record->server_count; i++) {
+		if (goes_below_heir(record, seen, i, heir) &&
+		    (!record_follows(record, seen, i, heir) ||
+		     seen->servers[i].status.replica.io != IO_YES)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Where it belongs now: below its nearest sound parent, below who takes over soon, or below the primary. */
+static uint32_t find_place(const struct record *record, const struct observation *seen,
+			   const struct decide_options *options, uint32_t server, uint32_t present,
+			   uint64_t now_us)
+{
 	uint32_t at = record_parent(record, server);
 	/* What it has of a change only its parent has too, and it goes there before there is any. */
 	bool bound = pair_is_bound(record, seen, server);
 	for (uint32_t hops = 0; hops < record->server_count && at != SERVER_NONE &&
 				at != record->primary && at != server;
 	     hops++) {
-		if (!bound && !may_follow(record, seen, options, server, at, present, now_us)) {
-			at = record_parent(record, at);
-			continue;
+		if (bound || may_follow(record, seen, options, server, at, present, now_us)) {
+			return at;
 		}
-		if (present == record->primary && record_is_member(record, server)) {
-			record->leaving |= 1u << server;
-			return record->primary;
-		}
-		return at;
+		at = record_parent(record, at);
 	}
-	return record->primary;
+	uint32_t heir = heir_of(record);
+	return goes_below_heir(record, seen, server, heir) ? heir : record->primary;
+}
+
+/* It stays a direct replica as long as it is counted on to acknowledge: what it acknowledged and did not apply would be
+ * forgotten by a change of source. */
+static uint32_t find_source(struct record *record, const struct observation *seen,
+			    const struct decide_options *options, uint32_t server, uint64_t now_us)
+{
+	uint32_t present = present_source(record, seen, server);
+	uint32_t place = find_place(record, seen, options, server, present, now_us);
+	if (place != record->primary && present == record->primary &&
+	    record_is_member(record, server)) {
+		record->leaving |= 1u << server;
+		return record->primary;
+	}
+	return place;
 }
 
 void tree_update(struct record *record, const struct observation *seen,

@@ -19,7 +19,9 @@ enum {
 	STREAM_HEARTBEATS = 5, /* half heartbeats without a sign of life: the stream is lost */
 	TENSE_MS = 3000,
 	BASE_INTERVAL_S = 30,
+	RUSH_MS = 200,
 	PRESS_MS = 1000,
+	MOMENT_MS = 3000,
 	APPLY_RATE_LEAST_MS = 100, /* between two readings that tell a rate */
 };
 
@@ -38,8 +40,10 @@ static struct decide_options decide_options_of(const struct manager_options *opt
 		.revoke_us = options->step_timeout_ms * ms,
 		.feed_us = options->feed_ms * ms,
 		.open_us = (options->step_timeout_ms + before_ms) * ms,
+		.moment_us = MOMENT_MS * ms,
 		.drain_us = options->drain_ms * ms,
 		.freeze_us = options->freeze_ms * ms,
+		.rush_us = RUSH_MS * ms,
 		.press_us = PRESS_MS * ms,
 		.undo_us = options->step_timeout_ms * ms,
 		.parent_us = (uint64_t)options->parent_return_s * US_PER_S,

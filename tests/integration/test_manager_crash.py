@@ -27,6 +27,8 @@ FAILOVER_POINTS = [
     "step.forget_source.done",
 ]
 SWITCHOVER_POINTS = [
+    "step.semisync_replica_off.started",
+    "step.semisync_replica_off.done",
     "record.draining.stored",
     "record.freezing.stored",
     "step.freeze.started",

@@ -84,6 +84,12 @@ MUTANTS = {
         "\t\t\treturn SERVER_NONE;\n\t\t}\n\t}\n\treturn best;",
         "\t\t\treturn best;\n\t\t}\n\t}\n\treturn best;",
     ),
+    # Who replicates from whom.
+    "tree: a member moves below another server before it has left the sync set": (
+        "src/decide/tree.c",
+        "present == record->primary &&\n\t    record_is_member(record, server)) {",
+        "false) {",
+    ),
     # Evidence.
     "facts: dead at the first refusal": (
         "src/decide/facts.c",

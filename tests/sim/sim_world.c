@@ -244,6 +244,7 @@ static void choose_setup(struct sim_world *world)
 			     .drain_us = 1000 * ms,
 			     .freeze_us = 800 * ms,
 			     .press_us = 400 * ms,
+			     .moment_us = 300 * ms,
 			     .undo_us = 3000 * ms,
 			     .parent_us = 400 * ms,
 			     .base_us = 500 * ms,

@@ -186,6 +186,7 @@ static void test_the_former_primary_waits_until_another_one_acknowledges(void **
 	(void)state;
 	struct world world;
 	world_begin(&world, POLICY_LOSSLESS, 3);
+	world.options.moment_us = 0;
 	world.cut = BIT(2);
 	switch_over(&world);
 	turns(&world, 20);
@@ -205,6 +206,7 @@ static void test_the_former_primary_waits_for_a_moment_only(void **state)
 	(void)state;
 	struct world world;
 	world_begin(&world, POLICY_LOSSLESS, 3);
+	world.options.moment_us = 0;
 	world.cut = BIT(2);
 	switch_over(&world);
 	turns(&world, 110);

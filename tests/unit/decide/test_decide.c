@@ -276,7 +276,7 @@ static void test_a_switchover_moves_the_primary(void **state)
 	uint64_t epoch = world.record.epoch;
 	world.open_transactions = 3;
 	ask_switchover(&world, 2);
-	assert_true(world_until(&world, GROUP_DRAINING, 5));
+	assert_true(world_until(&world, GROUP_DRAINING, 30));
 	for (unsigned i = 0; i < 20; i++) {
 		world_turn(&world);
 	}
@@ -644,7 +644,7 @@ static void test_a_switchover_waits_for_the_hooks_and_heeds_their_veto(void **st
 	assert_int_equal(world.record.ask, ASK_NONE);
 	ask_switchover(&world, 1);
 	world.seen.hooks.switchover.answer = HOOK_GO;
-	assert_true(world_until(&world, GROUP_DRAINING, 5));
+	assert_true(world_until(&world, GROUP_DRAINING, 30));
 	/* Once it has begun it doesn't depend on an answer. */
 	world.seen.hooks.switchover.answer = HOOK_OPEN;
 	assert_true(world_until(&world, GROUP_STEADY, 50));
@@ -785,6 +785,7 @@ int main(void)
 	failed += scenarios_restart();
 	failed += scenarios_settings();
 	failed += scenarios_stall();
+	failed += scenarios_switchover();
 	failed += scenarios_tree();
 	return failed + cmocka_run_group_tests(last, NULL, NULL);
 }

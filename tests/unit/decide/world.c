@@ -51,6 +51,7 @@ void world_init(struct world *world, enum policy policy, uint32_t count)
 		.drain_us = 5000000,
 		.freeze_us = 3000000,
 		.press_us = 1000000,
+		.moment_us = 3000000,
 		.undo_us = 10000000,
 		.parent_us = 1000000,
 		.base_us = 30000000,

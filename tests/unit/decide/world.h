@@ -60,4 +60,5 @@ int scenarios_rejoin(void);
 int scenarios_restart(void);
 int scenarios_settings(void);
 int scenarios_stall(void);
+int scenarios_switchover(void);
 int scenarios_tree(void);
