@@ -26,8 +26,9 @@ struct guard {
 	pthread_cond_t wake;
 	bool stopping;
 	uint64_t until_us;
-	bool done;	 /* since the lease ended the server was seen read-only */
-	uint64_t fenced; /* how often */
+	bool done;	    /* since the lease ended the server was seen read-only */
+	uint64_t fenced;    /* how often */
+	uint64_t fenced_us; /* the newest time */
 	char words[WORDS_BYTES_MAX];
 };
 
@@ -125,6 +126,7 @@ static void act(struct guard *guard)
 	}
 	(void)pthread_mutex_lock(&guard->mutex);
 	guard->fenced += fenced ? 1 : 0;
+	guard->fenced_us = fenced ? now(guard) : guard->fenced_us;
 	/* Who opens it from here on is a manager that reaches it, or a person. */
 	guard->done = rc == ERR_OK;
 	const char *text = rc == ERR_OK || renewed ? "" : err_text(rc, &err);
@@ -205,8 +207,10 @@ void guard_renew(struct guard *guard, uint64_t until_us)
 json_t *guard_to_json(struct guard *guard)
 {
 	(void)pthread_mutex_lock(&guard->mutex);
-	json_t *json = json_pack("{s:i, s:I, s:s}", "ms", (int)guard->options.fence_ms, "fenced",
-				 (json_int_t)guard->fenced, "words", guard->words);
+	uint64_t ago_s = guard->fenced ? (now(guard) - guard->fenced_us) / US_PER_S : 0;
+	json_t *json = json_pack("{s:i, s:I, s:I, s:s}", "ms", (int)guard->options.fence_ms,
+				 "fenced", (json_int_t)guard->fenced, "ago_s", (json_int_t)ago_s,
+				 "words", guard->words);
 	(void)pthread_mutex_unlock(&guard->mutex);
 	return json ? json : json_pack("{s:i}", "ms", (int)guard->options.fence_ms);
 }

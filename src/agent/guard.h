@@ -40,5 +40,5 @@ struct guard *guard_stop(struct guard *guard);
 /* The node's lease holds until then. Any thread. */
 void guard_renew(struct guard *guard, uint64_t until_us);
 
-/* For a report, as "guard": {"ms", "fenced": how often, "words": what the newest try said}. A new reference. Any thread. */
+/* For a report, as "guard": {"ms", "fenced": how often, "ago_s": the newest time, "words": what the newest try said}. A new reference. Any thread. */
 json_t *guard_to_json(struct guard *guard);

@@ -8,6 +8,7 @@
 #include "manager/addresses.h"
 #include "manager/beside.h"
 #include "manager/call.h"
+#include "manager/call_node.h"
 #include "manager/services.h"
 
 enum {
@@ -168,6 +169,26 @@ static void take_trouble(struct manager_core *core, const json_t *report)
 	}
 }
 
+/* A host that was cut off fenced its server: it can say so only afterwards, maybe to another manager. */
+static void tell_fence(struct manager_core *core, const struct managed_node *node,
+		       const json_t *report, bool same_process)
+{
+	enum { OLD_S = 600 };
+	const json_t *guard = json_object_get(report, "guard");
+	const json_t *before = json_object_get(node->report, "guard");
+	uint64_t known = same_process && before ? number_of(before, "fenced") : 0;
+	uint64_t ago_s = number_of(guard, "ago_s");
+	if (number_of(guard, "fenced") <= known || (!node->report && ago_s > OLD_S)) {
+		return;
+	}
+	char text[160];
+	(void)snprintf(text, sizeof(text),
+		       "it had no lease and nobody agreed to go on, so it made its database server "
+		       "read-only, %llu s ago",
+		       (unsigned long long)ago_s);
+	call_node_tell(core, LOG_WARN, "node.fenced", node->record.name, text);
+}
+
 /* ---------------------------------------------------------------- answering */
 
 static struct group *group_of(struct manager_core *core, const struct managed_node *node)
@@ -296,6 +317,7 @@ enum err node_report_take(struct manager_core *core, struct call *call, json_t *
 	const json_t *report = call->params;
 	uint64_t now_us = clock_monotonic_us(core->options.clock);
 	enum err rc = node_report_authenticate(core, report, &node, err);
+	bool same_process = node && strcmp(text_of(report, "incarnation"), node->incarnation) == 0;
 	rc = rc ? rc : take_incarnation(node, report, err);
 	rc = rc ? rc : take_record(core, node, report, err);
 	if (rc != ERR_OK) {
@@ -310,6 +332,7 @@ enum err node_report_take(struct manager_core *core, struct call *call, json_t *
 	}
 	take_proxy(node, report);
 	take_trouble(core, report);
+	tell_fence(core, node, report, same_process);
 	json_decref(node->report);
 	node->report = json_deep_copy(report);
 	node->reported_before_us = node->reported_us;

@@ -104,3 +104,5 @@ def test_only_without_a_lease(lab):
     took = writer.wait_write(stopped, 40)
     print(f"the manager is back: a write after {took - stopped:.2f} s")
     assert fenced(pair, "a") == 1
+    told = pair.events("node.fenced")
+    assert len(told) == 1 and told[0]["message"].startswith("node a:")
