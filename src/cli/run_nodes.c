@@ -9,7 +9,7 @@
 #include "api/door.h"
 #include "base/check.h"
 #include "base/mem.h"
-#include "manager/authority_store.h"
+#include "manager/nodes/authority_store.h"
 #include "manager/manager.h"
 #include "os/clock_system.h"
 #include "os/file.h"

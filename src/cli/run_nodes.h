@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cli/config.h"
-#include "manager/nodes.h"
+#include "manager/nodes/nodes.h"
 
 struct door;
 struct duty;

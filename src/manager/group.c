@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "db/evidence.h"
 #include "db/server.h"
-#include "manager/rejoin.h"
+#include "manager/rejoin/rejoin.h"
 #include "os/fault.h"
 #include "os/thread.h"
 

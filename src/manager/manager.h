@@ -14,9 +14,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "manager/hook.h"
-#include "manager/nodes.h"
-#include "manager/webhook.h"
+#include "manager/hooks/hook.h"
+#include "manager/nodes/nodes.h"
+#include "manager/hooks/webhook.h"
 #include "proxy/route.h"
 #include "store/store_place.h"
 
@@ -87,7 +87,7 @@ MUST_CHECK enum err manager_start(const struct manager_options *options, struct 
 struct manager *manager_stop(struct manager *manager);
 
 /* One command; thread-safe; blocks until it is answered or deadline_us (monotonic) has passed.
- * method: a row of manager/calls.def. params: a JSON object or NULL, borrowed.
+ * method: a row of manager/calls/calls.def. params: a JSON object or NULL, borrowed.
  * ret: a new reference. Errors: ERR_USAGE (unknown method or bad parameter, with words), ERR_NOT_FOUND,
  * ERR_REFUSED, ERR_DEADLINE, ... */
 MUST_CHECK enum err manager_call(struct manager *manager, const char *method, json_t *params,

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "manager/rejoin.h"
+#include "manager/rejoin/rejoin.h"
 #include "os/fault.h"
 #include "os/file.h"
 #include "os/random.h"

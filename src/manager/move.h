@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "manager/call.h"
+#include "manager/calls/call.h"
 
 /* Steps 1 to 3, all from a leader at rest. Then the manager leads no longer, and move_finish() follows.
  * Errors: ERR_REFUSED (something is under way, or the new store is in force for somebody else), those of both stores. */

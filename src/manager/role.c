@@ -5,11 +5,11 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "manager/call.h"
+#include "manager/calls/call.h"
 #include "manager/move.h"
-#include "manager/records.h"
-#include "manager/rejoin.h"
-#include "manager/text_json.h"
+#include "manager/records/records.h"
+#include "manager/rejoin/rejoin.h"
+#include "manager/records/text_json.h"
 
 enum {
 	RETRY_MS = 250,

@@ -1,4 +1,4 @@
-/* Steps: a manager's task on its way to a server, carried out there as manager/step_run.c and db/ do it, phase by
+/* Steps: a manager's task on its way to a server, carried out there as manager/peers/step_run.c and db/ do it, phase by
  * phase, and back with the server's status. */
 #pragma once
 

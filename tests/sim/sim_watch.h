@@ -1,4 +1,4 @@
-/* A manager's watchers: contacts with the servers, as manager/peer.c makes them, and what becomes of a sighting, as
+/* A manager's watchers: contacts with the servers, as manager/peers/peer.c makes them, and what becomes of a sighting, as
  * manager/group.c takes it. */
 #pragma once
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "manager/address_record.h"
+#include "manager/addresses/address_record.h"
 
 static void test_round_trip(void **state)
 {

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "manager/consent.h"
+#include "manager/nodes/consent.h"
 
 static const struct lease_terms terms = { .duration_us = 1000, .renew_us = 200, .margin_us = 100 };
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "manager/event_log.h"
+#include "manager/records/event_log.h"
 #include "os/clock_system.h"
 #include "store/store_sqlite.h"
 

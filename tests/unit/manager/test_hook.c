@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "manager/hook.h"
+#include "manager/hooks/hook.h"
 #include "os/mailbox.h"
 
 static void on_end(void *ctx, uint64_t serial)

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "manager/record_json.h"
+#include "manager/records/record_json.h"
 
 static const struct record_moment now = { .monotonic_us = 5000000, .wall_us = 1700000000000000 };
 

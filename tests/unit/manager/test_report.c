@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "manager/report.h"
-#include "manager/text_json.h"
+#include "manager/records/report.h"
+#include "manager/records/text_json.h"
 
 #define WALL_US ((uint64_t)1790000000 * US_PER_S + 250 * US_PER_MS)
 

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "manager/node_record.h"
-#include "manager/service_record.h"
-#include "manager/services.h"
+#include "manager/nodes/node_record.h"
+#include "manager/services/service_record.h"
+#include "manager/services/services.h"
 
 static struct service_record *sample(void)
 {

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "manager/call.h"
-#include "manager/consent.h"
-#include "manager/service_sight.h"
+#include "manager/calls/call.h"
+#include "manager/nodes/consent.h"
+#include "manager/services/service_sight.h"
 
 enum { NOW_S = 1000, TEXT_BYTES = 512 };
 

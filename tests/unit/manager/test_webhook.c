@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "manager/webhook.h"
+#include "manager/hooks/webhook.h"
 
 static void test_events_are_chosen_by_the_beginnings_of_their_names(void **state)
 {
