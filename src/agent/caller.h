@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "agent/identity.h"
-#include "proxy/route.h"
+#include "proxy/routing/route.h"
 
 enum { CALLER_ANSWER_BYTES_MAX = 64 * 1024 * 1024, CALLER_CALLS_MAX = 80 };
 

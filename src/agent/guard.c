@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "db/conn.h"
-#include "db/server.h"
+#include "db/server/server.h"
 #include "os/thread.h"
 
 enum {

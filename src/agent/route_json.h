@@ -4,8 +4,8 @@
 #include <jansson.h>
 
 #include "base/err.h"
-#include "proxy/accounts.h"
-#include "proxy/route.h"
+#include "proxy/login/accounts.h"
+#include "proxy/routing/route.h"
 
 json_t *route_json_write(const struct route *route); /* a new reference */
 

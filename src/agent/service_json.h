@@ -4,7 +4,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
-#include "proxy/service.h"
+#include "proxy/service/service.h"
 
 json_t *service_json_write(const struct service_table *table); /* a new reference */
 

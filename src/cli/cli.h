@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "cli/term.h"
+#include "cli/output/term.h"
 
 struct args;
 struct command;

@@ -54,7 +54,7 @@ static const struct option_row options_confirm[] = {
 const struct command command_rows[] = {
 #define X(path, arguments, words_min, words_max, flags, options, handler, summary) \
 	{ path, arguments, words_min, words_max, flags, options, handler, summary },
-#include "cli/commands.def"
+#include "cli/commands/commands.def"
 #undef X
 };
 const size_t command_count = sizeof(command_rows) / sizeof(command_rows[0]);

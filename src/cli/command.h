@@ -40,7 +40,7 @@ extern const struct option_row options_none[];
 #define X(path, arguments, words_min, words_max, flags, options, handler, summary) \
 	extern const struct option_row options[]; \
 	enum err handler(struct cli *cli, const struct args *args);
-#include "cli/commands.def"
+#include "cli/commands/commands.def"
 #undef X
 
 /* Finds the command that argv (without the program's name) begins with.

@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "base/secret.h"
 #include "base/str.h"
-#include "db/evidence.h"
+#include "db/health/evidence.h"
 #include "db/rows.h"
 #include "decide/observation.h"
 

@@ -23,7 +23,7 @@ enum {
 };
 
 /* What the newest contact proved about the server's process. An error number is a fact about liveness:
- * shared reference of evidence in docs/evidence.md; db/evidence.h maps errors to these. */
+ * shared reference of evidence in docs/evidence.md; db/health/evidence.h maps errors to these. */
 enum reach {
 	REACH_UNKNOWN,	      /* no contact tried yet */
 	REACH_ANSWERS,	      /* answered a query */

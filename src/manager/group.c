@@ -7,8 +7,8 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "db/evidence.h"
-#include "db/server.h"
+#include "db/health/evidence.h"
+#include "db/server/server.h"
 #include "manager/rejoin/rejoin.h"
 #include "os/fault.h"
 #include "os/thread.h"

@@ -17,7 +17,7 @@
 #include "manager/hooks/hook.h"
 #include "manager/nodes/nodes.h"
 #include "manager/hooks/webhook.h"
-#include "proxy/route.h"
+#include "proxy/routing/route.h"
 #include "store/store_place.h"
 
 struct duty;

@@ -3,7 +3,7 @@
 
 #include "decide/observation.h"
 #include "decide/record.h"
-#include "proxy/route.h"
+#include "proxy/routing/route.h"
 
 struct publish_options {
 	uint32_t lag_limit_s; /* a replica behind by more serves no reads */

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "os/net.h"
 #include "os/thread.h"
-#include "proxy/routing.h"
+#include "proxy/routing/routing.h"
 #include "proxy/worker.h"
 
 enum { WORKERS_MAX = 256, KNOWN_ADDRESSES_MAX = 64, RESOLVE_AGAIN_US = 5 * US_PER_S };

@@ -10,10 +10,10 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "proxy/accounts.h"
-#include "proxy/balance.h"
-#include "proxy/route.h"
-#include "proxy/service.h"
+#include "proxy/login/accounts.h"
+#include "proxy/routing/balance.h"
+#include "proxy/routing/route.h"
+#include "proxy/service/service.h"
 
 struct proxy;
 

@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "proxy/service_check.h"
+#include "proxy/service/service_check.h"
 #include "proxy/worker.h"
 
 enum {

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
-#include "proxy/backends.h"
+#include "proxy/routing/backends.h"
 #include "proxy/transport.h"
 
 struct worker;

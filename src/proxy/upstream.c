@@ -6,8 +6,8 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "proxy/routing.h"
-#include "proxy/session.h"
+#include "proxy/routing/routing.h"
+#include "proxy/session/session.h"
 
 enum {
 	UPSTREAM_IN_BYTES_MAX = REPLY_WALK_HELD_BYTES_MAX + WORKER_SCRATCH_BYTES,

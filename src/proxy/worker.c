@@ -9,9 +9,9 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "proxy/routing.h"
-#include "proxy/session.h"
-#include "proxy/session_loss.h"
+#include "proxy/routing/routing.h"
+#include "proxy/session/session.h"
+#include "proxy/session/session_loss.h"
 
 enum {
 	WORKER_IDLE_MS = 1000, /* the longest sleep */

@@ -12,14 +12,14 @@
 #include <stdint.h>
 
 #include "base/list.h"
-#include "proxy/accounts.h"
-#include "proxy/backends.h"
+#include "proxy/login/accounts.h"
+#include "proxy/routing/backends.h"
 #include "proxy/names.h"
 #include "proxy/proxy.h"
 #include "proxy/relay.h"
-#include "proxy/secrets.h"
-#include "proxy/service_check.h"
-#include "proxy/target.h"
+#include "proxy/login/secrets.h"
+#include "proxy/service/service_check.h"
+#include "proxy/routing/target.h"
 #include "wire/auth_sha2_rsa.h"
 
 enum {

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "db/server.h"
+#include "db/server/server.h"
 #include "decide/tree.h"
 #include "manager/calls/call.h"
 #include "manager/calls/plan.h"

@@ -1,7 +1,7 @@
 /* group.create: a new group of servers that don't replicate yet. */
 #include <string.h>
 
-#include "db/server.h"
+#include "db/server/server.h"
 #include "manager/calls/call.h"
 #include "manager/calls/plan.h"
 

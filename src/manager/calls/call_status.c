@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "db/evidence.h"
+#include "db/health/evidence.h"
 #include "decide/election.h"
 #include "decide/health.h"
 #include "decide/tree.h"

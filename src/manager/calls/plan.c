@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "db/server.h"
+#include "db/server/server.h"
 #include "decide/tree.h"
 
 enum { MAX_LOSS_S = 86400 };

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "db/evidence.h"
+#include "db/health/evidence.h"
 #include "decide/election.h"
 #include "decide/health.h"
 #include "manager/group.h"

@@ -8,7 +8,7 @@
 #include "agent/identity.h"
 #include "base/err.h"
 #include "decide/record.h"
-#include "proxy/service.h"
+#include "proxy/service/service.h"
 
 enum { NODE_RECORD_FORMAT = 1 };
 

@@ -9,8 +9,8 @@
 #include "base/log.h"
 #include "decide/lease.h"
 #include "manager/nodes/node_record.h"
-#include "proxy/accounts.h"
-#include "proxy/route.h"
+#include "proxy/login/accounts.h"
+#include "proxy/routing/route.h"
 
 struct call;
 struct consent;

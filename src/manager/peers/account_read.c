@@ -1,6 +1,6 @@
 #include "manager/peers/account_read.h"
 
-#include "db/server.h"
+#include "db/server/server.h"
 
 static enum err add_one(void *ctx, const struct server_account *row, struct err_ctx *err)
 {

@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "db/server.h"
+#include "db/server/server.h"
 
 struct contact {
 	struct conn_options options; /* what it points at outlives the contact */

@@ -14,7 +14,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "db/server.h"
+#include "db/server/server.h"
 #include "manager/peers/account_read.h"
 #include "manager/peers/contact.h"
 #include "manager/peers/step_run.h"

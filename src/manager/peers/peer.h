@@ -17,7 +17,7 @@
 #include "decide/observation.h"
 #include "decide/step.h"
 #include "manager/peers/pulse.h"
-#include "proxy/accounts.h"
+#include "proxy/login/accounts.h"
 
 struct peer;
 struct conn_permit;

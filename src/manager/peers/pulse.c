@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "db/write_diagnose.h"
+#include "db/health/write_diagnose.h"
 #include "os/thread.h"
 
 enum {

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "db/heartbeat.h"
+#include "db/health/heartbeat.h"
 #include "manager/peers/contact.h"
 
 struct pulse;

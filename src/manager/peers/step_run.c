@@ -1,8 +1,8 @@
 #include "manager/peers/step_run.h"
 
 #include "base/mem.h"
-#include "db/server.h"
-#include "db/server_pair.h"
+#include "db/server/server.h"
+#include "db/server/server_pair.h"
 
 static enum err run_stop_receiver(const struct step_context *context, struct err_ctx *err)
 {

@@ -16,5 +16,5 @@ struct step_context {
 };
 
 /* Does one step on the server that context->conn leads to, within the task's deadline. Doing it again
- * does no harm. Errors: those of db/server.h. */
+ * does no harm. Errors: those of db/server/server.h. */
 MUST_CHECK enum err step_run(const struct step_context *context, struct err_ctx *err);

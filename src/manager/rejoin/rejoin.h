@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 
 #include "base/list.h"
-#include "db/reclone.h"
+#include "db/copy/reclone.h"
 #include "decide/rejoin.h"
 #include "manager/calls/call.h"
 #include "os/file.h"

@@ -1,7 +1,7 @@
 /* Looks at a server that comes back and at the primary, and says how the one stands to the other. For a job's thread. */
 #pragma once
 
-#include "db/server.h"
+#include "db/server/server.h"
 #include "manager/rejoin/rejoin.h"
 
 struct rejoin_look {

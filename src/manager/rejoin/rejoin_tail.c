@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "base/mem.h"
-#include "db/tail.h"
+#include "db/log/tail.h"
 #include "manager/records/record_json.h"
 
 enum {

@@ -5,7 +5,7 @@
 
 #include "agent/identity.h"
 #include "base/err.h"
-#include "proxy/service.h"
+#include "proxy/service/service.h"
 
 enum { SERVICE_RECORD_FORMAT = 1 };
 

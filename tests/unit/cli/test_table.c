@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "cli/table.h"
+#include "cli/output/table.h"
 
 static const struct table_column columns[] = {
 	{ "name", "SERVER", TABLE_TEXT, 0 },

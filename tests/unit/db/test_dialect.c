@@ -6,7 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "db/dialect.h"
+#include "db/dialect/dialect.h"
 
 static void versions_are_parsed(void **state)
 {
@@ -72,7 +72,7 @@ static void every_dialect_is_complete(void **state)
 	(void)state;
 	static const struct dialect *const all[] = {
 #define X(symbol, name, mark, oldest) &(symbol),
-#include "db/dialects.def"
+#include "db/dialect/dialects.def"
 #undef X
 	};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "db/evidence.h"
+#include "db/health/evidence.h"
 
 struct row {
 	enum contact_phase phase;

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "db/heartbeat.h"
-#include "db/write_diagnose.h"
+#include "db/health/heartbeat.h"
+#include "db/health/write_diagnose.h"
 
 /* As measured: docs/evidence.md. */
 static void states_are_known(void **state)

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "proxy/accounts.h"
+#include "proxy/login/accounts.h"
 
 static struct accounts *make(const char *const (*rows)[2], size_t count)
 {

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "proxy/balance.h"
+#include "proxy/routing/balance.h"
 
 enum { ROWS_MAX = 4 };
 

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "proxy/outcome.h"
+#include "proxy/session/outcome.h"
 
 static struct outcome_facts facts_of(unsigned index)
 {

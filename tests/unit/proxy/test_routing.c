@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "proxy/routing.h"
+#include "proxy/routing/routing.h"
 
 enum { A, B, C, NOWHERE = ROUTING_NOWHERE, GONE = ROUTING_GONE };
 

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "proxy/backends.h"
-#include "proxy/service.h"
-#include "proxy/service_check.h"
+#include "proxy/routing/backends.h"
+#include "proxy/service/service.h"
+#include "proxy/service/service_check.h"
 
 static void names(void **state)
 {

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "proxy/state.h"
-#include "proxy/stmts.h"
+#include "proxy/session/state.h"
+#include "proxy/session/stmts.h"
 
 static void set_statements(void **state)
 {

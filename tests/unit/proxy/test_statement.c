@@ -6,8 +6,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "proxy/state.h"
-#include "proxy/statement.h"
+#include "proxy/session/state.h"
+#include "proxy/session/statement.h"
 
 static const struct sql_mode mode = { .dialect = SQL_DIALECT_MARIADB };
 
