@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "agent/json_read.h"
 #include "base/check.h"
 
 static const char *const writes_names[] = {
@@ -31,37 +32,14 @@ json_t *route_json_write(const struct route *route)
 	return json;
 }
 
-static enum err read_text(const json_t *json, const char *key, char *to, size_t bytes,
-			  struct err_ctx *err)
-{
-	const char *text = json_string_value(json_object_get(json, key));
-	if (!text || str_copy(str_of(text), to, bytes) != ERR_OK) {
-		return err_set(err, ERR_PARSE, "'%s' is missing or too long", key);
-	}
-	return ERR_OK;
-}
-
-static enum err read_number(const json_t *json, const char *key, uint64_t max, uint64_t *ret,
-			    struct err_ctx *err)
-{
-	const json_t *value = json_object_get(json, key);
-	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-	    (uint64_t)json_integer_value(value) > max) {
-		return err_set(err, ERR_PARSE, "'%s' is no number up to %llu", key,
-			       (unsigned long long)max);
-	}
-	*ret = (uint64_t)json_integer_value(value);
-	return ERR_OK;
-}
-
 static enum err read_server(const json_t *json, struct route_server *ret, struct err_ctx *err)
 {
 	uint64_t port = 0;
 	uint64_t weight = 0;
-	enum err rc = read_text(json, "name", ret->name, sizeof(ret->name), err);
-	rc = rc ? rc : read_text(json, "host", ret->host, sizeof(ret->host), err);
-	rc = rc ? rc : read_number(json, "port", UINT16_MAX, &port, err);
-	rc = rc ? rc : read_number(json, "weight", UINT32_MAX, &weight, err);
+	enum err rc = json_read_text(json, "name", ret->name, sizeof(ret->name), err);
+	rc = rc ? rc : json_read_text(json, "host", ret->host, sizeof(ret->host), err);
+	rc = rc ? rc : json_read_number(json, "port", UINT16_MAX, &port, err);
+	rc = rc ? rc : json_read_number(json, "weight", UINT32_MAX, &weight, err);
 	ret->port = (uint16_t)port;
 	ret->weight = (uint32_t)weight;
 	ret->serves_reads = json_is_true(json_object_get(json, "reads"));
@@ -85,9 +63,9 @@ enum err route_json_read(const json_t *json, struct route *ret, struct err_ctx *
 	struct route route = { 0 };
 	const json_t *servers = json_object_get(json, "servers");
 	const json_t *primary = json_object_get(json, "primary");
-	enum err rc = read_text(json, "group", route.group, sizeof(route.group), err);
-	rc = rc ? rc : read_number(json, "epoch", INT64_MAX, &route.epoch, err);
-	rc = rc ? rc : read_number(json, "revision", INT64_MAX, &route.revision, err);
+	enum err rc = json_read_text(json, "group", route.group, sizeof(route.group), err);
+	rc = rc ? rc : json_read_number(json, "epoch", INT64_MAX, &route.epoch, err);
+	rc = rc ? rc : json_read_number(json, "revision", INT64_MAX, &route.revision, err);
 	rc = rc ? rc : read_writes(json, &route.writes, err);
 	if (rc == ERR_OK &&
 	    (!json_is_array(servers) || json_array_size(servers) > ROUTE_SERVERS_MAX)) {
@@ -215,8 +193,8 @@ static enum err read_facts(const json_t *json, struct accounts_facts *ret, struc
 		read_bytes(json, "version", ret->server_version, sizeof(ret->server_version), err);
 	rc = rc ? rc
 		: read_bytes(json, "plugin", ret->default_plugin, sizeof(ret->default_plugin), err);
-	rc = rc ? rc : read_number(json, "capabilities", UINT32_MAX, &capabilities, err);
-	rc = rc ? rc : read_number(json, "charset", UINT8_MAX, &charset, err);
+	rc = rc ? rc : json_read_number(json, "capabilities", UINT32_MAX, &capabilities, err);
+	rc = rc ? rc : json_read_number(json, "charset", UINT8_MAX, &charset, err);
 	ret->capabilities = (uint32_t)capabilities;
 	ret->charset = (uint8_t)charset;
 	ret->mariadb = json_is_true(json_object_get(json, "mariadb"));

@@ -6,11 +6,11 @@
 #include "base/list.h"
 #include "decide/decide.h"
 #include "decide/verdict.h"
-#include "manager/records/event_log.h"
 #include "manager/hooks/hooks.h"
 #include "manager/manager.h"
 #include "manager/nodes/nodes.h"
 #include "manager/peers/peer.h"
+#include "manager/records/event_log.h"
 #include "manager/records/report.h"
 #include "proxy/proxy.h"
 

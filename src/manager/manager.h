@@ -15,8 +15,8 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "manager/hooks/hook.h"
-#include "manager/nodes/nodes.h"
 #include "manager/hooks/webhook.h"
+#include "manager/nodes/nodes.h"
 #include "proxy/routing/route.h"
 #include "store/store_place.h"
 

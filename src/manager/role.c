@@ -8,8 +8,8 @@
 #include "manager/calls/call.h"
 #include "manager/move.h"
 #include "manager/records/records.h"
-#include "manager/rejoin/rejoin.h"
 #include "manager/records/text_json.h"
+#include "manager/rejoin/rejoin.h"
 
 enum {
 	RETRY_MS = 250,

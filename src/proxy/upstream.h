@@ -6,8 +6,8 @@
 
 #include "base/buf.h"
 #include "base/list.h"
-#include "proxy/proxy.h"
 #include "proxy/login/server_auth.h"
+#include "proxy/proxy.h"
 #include "proxy/session/stmts.h"
 #include "proxy/transport.h"
 #include "proxy/worker.h"

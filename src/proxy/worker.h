@@ -13,13 +13,13 @@
 
 #include "base/list.h"
 #include "proxy/login/accounts.h"
-#include "proxy/routing/backends.h"
+#include "proxy/login/secrets.h"
 #include "proxy/names.h"
 #include "proxy/proxy.h"
 #include "proxy/relay.h"
-#include "proxy/login/secrets.h"
-#include "proxy/service/service_check.h"
+#include "proxy/routing/backends.h"
 #include "proxy/routing/target.h"
+#include "proxy/service/service_check.h"
 #include "wire/auth_sha2_rsa.h"
 
 enum {

@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "sandbox/sandbox_up.h"
 #include "sandbox/sandbox_state.h"
+#include "sandbox/sandbox_up.h"
 
 #define SANDBOX_SERVER_MUSTER "muster"
 

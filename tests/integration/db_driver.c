@@ -12,10 +12,10 @@
 #include "base/mem.h"
 #include "db/conn.h"
 #include "db/health/heartbeat.h"
-#include "db/log/rewind.h"
-#include "db/server/server.h"
 #include "db/health/write_diagnose.h"
+#include "db/log/rewind.h"
 #include "db/log/tail.h"
+#include "db/server/server.h"
 #include "os/clock_system.h"
 
 enum { WORDS_MAX = 12, LINE_BYTES_MAX = 1024 * 1024, DEADLINE_MS = 10000 };

@@ -4,9 +4,9 @@
 
 #include "base/check.h"
 #include "cli/command.h"
-#include "cli/request.h"
 #include "cli/output/table.h"
 #include "cli/output/view.h"
+#include "cli/request.h"
 
 const struct option_row options_address_add[] = {
 	{ .name = "group",
@@ -150,13 +150,7 @@ enum err cmd_address_list(struct cli *cli, const struct args *args)
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	if (cli->json) {
-		cli_print_json(cli, list);
-	} else {
-		const struct table_style style = { cli->term, cli->no_header, cli->wide };
-		table_print(&style, columns, sizeof(columns) / sizeof(columns[0]),
-			    json_object_get(list, "addresses"), &cli->out);
-	}
+	view_list(cli, list, "addresses", columns, sizeof(columns) / sizeof(columns[0]));
 	json_decref(list);
 	return ERR_OK;
 }

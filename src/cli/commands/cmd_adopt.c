@@ -1,10 +1,10 @@
 /* muster group adopt. */
 #include "base/check.h"
 #include "cli/command.h"
-#include "cli/request.h"
 #include "cli/commands/server_word.h"
 #include "cli/output/table.h"
 #include "cli/output/view.h"
+#include "cli/request.h"
 
 const struct option_row options_group_adopt[] = {
 	{ .name = "dry-run",

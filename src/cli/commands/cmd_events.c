@@ -4,8 +4,8 @@
 
 #include "base/check.h"
 #include "cli/command.h"
-#include "cli/request.h"
 #include "cli/output/table.h"
+#include "cli/request.h"
 
 const struct option_row options_events[] = {
 	{ .name = "follow", .letter = 'f', .kind = OPTION_FLAG, .help = "Go on with what comes." },

@@ -1,9 +1,9 @@
 /* muster explain. */
 #include "cli/command.h"
-#include "cli/request.h"
 #include "cli/output/table.h"
 #include "cli/output/view.h"
 #include "cli/output/view_course.h"
+#include "cli/request.h"
 
 static void add_texts(struct buf *out, const json_t *facts)
 {

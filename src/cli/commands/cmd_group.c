@@ -5,11 +5,11 @@
 #include "base/str.h"
 #include "cli/command.h"
 #include "cli/commands/group_option.h"
-#include "cli/request.h"
 #include "cli/commands/server_word.h"
 #include "cli/output/table.h"
 #include "cli/output/view.h"
 #include "cli/output/view_course.h"
+#include "cli/request.h"
 
 const struct option_row options_group_create[] = {
 	{ .name = "policy",
@@ -176,13 +176,7 @@ enum err cmd_group_list(struct cli *cli, const struct args *args)
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	if (cli->json) {
-		cli_print_json(cli, list);
-	} else {
-		const struct table_style style = { cli->term, cli->no_header, cli->wide };
-		table_print(&style, columns, sizeof(columns) / sizeof(columns[0]),
-			    json_object_get(list, "groups"), &cli->out);
-	}
+	view_list(cli, list, "groups", columns, sizeof(columns) / sizeof(columns[0]));
 	json_decref(list);
 	return ERR_OK;
 }

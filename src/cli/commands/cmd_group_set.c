@@ -5,9 +5,9 @@
 #include "base/str.h"
 #include "cli/command.h"
 #include "cli/commands/group_option.h"
-#include "cli/request.h"
 #include "cli/output/view.h"
 #include "cli/output/view_course.h"
+#include "cli/request.h"
 
 const struct option_row options_group_set[] = {
 	OPTION_DRY_RUN,

@@ -9,9 +9,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/command.h"
-#include "cli/request.h"
 #include "cli/commands/run_nodes.h"
 #include "cli/output/table.h"
+#include "cli/output/view.h"
+#include "cli/request.h"
 #include "os/env.h"
 #include "os/file.h"
 
@@ -294,13 +295,7 @@ enum err cmd_node_list(struct cli *cli, const struct args *args)
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	if (cli->json) {
-		cli_print_json(cli, list);
-	} else {
-		const struct table_style style = { cli->term, cli->no_header, cli->wide };
-		table_print(&style, columns, sizeof(columns) / sizeof(columns[0]),
-			    json_object_get(list, "nodes"), &cli->out);
-	}
+	view_list(cli, list, "nodes", columns, sizeof(columns) / sizeof(columns[0]));
 	json_decref(list);
 	return ERR_OK;
 }

@@ -5,10 +5,10 @@
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/commands/pair_script.h"
-#include "cli/request.h"
 #include "cli/output/table.h"
 #include "cli/output/view.h"
 #include "cli/output/view_course.h"
+#include "cli/request.h"
 #include "os/file.h"
 
 enum { PASSWORD_FILE_BYTES_MAX = 4096 };

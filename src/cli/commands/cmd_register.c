@@ -4,8 +4,8 @@
 
 #include "base/check.h"
 #include "cli/command.h"
-#include "cli/request.h"
 #include "cli/commands/server_word.h"
+#include "cli/request.h"
 #include "cli/service.h"
 #include "os/clock_system.h"
 

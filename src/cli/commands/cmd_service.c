@@ -6,9 +6,10 @@
 #include "agent/caller.h"
 #include "base/check.h"
 #include "cli/command.h"
+#include "cli/output/table.h"
+#include "cli/output/view.h"
 #include "cli/request.h"
 #include "cli/service.h"
-#include "cli/output/table.h"
 #include "os/clock_system.h"
 #include "proxy/service/service.h"
 
@@ -231,13 +232,7 @@ enum err cmd_service_list(struct cli *cli, const struct args *args)
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	if (cli->json) {
-		cli_print_json(cli, list);
-	} else {
-		const struct table_style style = { cli->term, cli->no_header, cli->wide };
-		table_print(&style, columns, sizeof(columns) / sizeof(columns[0]),
-			    json_object_get(list, "services"), &cli->out);
-	}
+	view_list(cli, list, "services", columns, sizeof(columns) / sizeof(columns[0]));
 	json_decref(list);
 	return ERR_OK;
 }

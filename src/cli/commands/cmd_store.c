@@ -4,9 +4,9 @@
 
 #include "base/mem.h"
 #include "cli/command.h"
-#include "cli/request.h"
 #include "cli/commands/store_config.h"
 #include "cli/output/table.h"
+#include "cli/request.h"
 
 const struct option_row options_store_migrate[] = {
 	{ .name = "to",

@@ -9,8 +9,8 @@
 #include "api/door.h"
 #include "base/check.h"
 #include "base/mem.h"
-#include "manager/nodes/authority_store.h"
 #include "manager/manager.h"
+#include "manager/nodes/authority_store.h"
 #include "os/clock_system.h"
 #include "os/file.h"
 

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "cli/request.h"
 #include "cli/output/table.h"
+#include "cli/request.h"
 
 static const struct table_column server_columns[] = {
 	/* clang-format off */
@@ -276,6 +276,17 @@ static size_t choose_columns(const json_t *status, struct table_column *ret)
 		}
 	}
 	return count;
+}
+
+void view_list(struct cli *cli, const json_t *list, const char *key,
+	       const struct table_column *columns, size_t count)
+{
+	const struct table_style style = { cli->term, cli->no_header, cli->wide };
+	if (cli->json) {
+		cli_print_json(cli, list);
+	} else {
+		table_print(&style, columns, count, json_object_get(list, key), &cli->out);
+	}
 }
 
 void view_status(struct cli *cli, const json_t *status)

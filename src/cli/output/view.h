@@ -4,6 +4,11 @@
 #include <jansson.h>
 
 #include "cli/cli.h"
+#include "cli/output/table.h"
+
+/* A list: all of `list` as JSON, or the rows under `key` as a table. */
+void view_list(struct cli *cli, const json_t *list, const char *key,
+	       const struct table_column *columns, size_t count);
 
 /* The whole of a group.status result. */
 void view_status(struct cli *cli, const json_t *status);

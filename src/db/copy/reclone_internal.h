@@ -1,8 +1,8 @@
 /* What the ways of making a server anew share. */
 #pragma once
 
-#include "db/dialect/dialect.h"
 #include "db/copy/reclone.h"
+#include "db/dialect/dialect.h"
 
 /* Another connection to the server or to the donor. */
 MUST_CHECK enum err reclone_connect(const struct reclone_options *options, bool donor,

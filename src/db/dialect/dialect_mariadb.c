@@ -5,9 +5,9 @@
 
 #include "base/mem.h"
 #include "db/conn_text.h"
-#include "db/health/findings.h"
 #include "db/copy/mariadb_copy.h"
 #include "db/dialect/status_read.h"
+#include "db/health/findings.h"
 
 /* As good as no time-out: 30 years. The server adds it to the time of day, so not the maximum. */
 #define SEMISYNC_TIMEOUT_MS "946080000000"

@@ -3,11 +3,11 @@
 
 #include "base/mem.h"
 #include "db/conn_text.h"
-#include "db/health/findings.h"
 #include "db/copy/mysql_clone.h"
 #include "db/dialect/mysql_semisync.h"
 #include "db/dialect/mysql_stop.h"
 #include "db/dialect/status_read.h"
+#include "db/health/findings.h"
 
 enum {
 	VERSION_REPLICA_VARIABLES =

@@ -11,8 +11,8 @@
 
 #include "base/buf.h"
 #include "db/conn.h"
-#include "db/server/server.h"
 #include "db/dialect/status_read.h"
+#include "db/server/server.h"
 
 enum {
 	MYSQL_ERRNO_UNKNOWN_VARIABLE = 1193,

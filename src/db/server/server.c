@@ -6,8 +6,8 @@
 
 #include "base/mem.h"
 #include "db/conn_text.h"
-#include "db/server/server_internal.h"
 #include "db/dialect/status_read.h"
+#include "db/server/server_internal.h"
 
 enum {
 	POLL_FAST_US = 500,  /* between two looks at a position, at first */

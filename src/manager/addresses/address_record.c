@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/json_read.h"
 #include "base/check.h"
 
 json_t *address_record_write(const struct address_record *record, const char *group)
@@ -14,16 +15,6 @@ json_t *address_record_write(const struct address_record *record, const char *gr
 		(int)record->moving, "removing", (int)record->removing, "holder", record->holder);
 	check(json);
 	return json;
-}
-
-static enum err read_text(const json_t *json, const char *key, char *to, size_t bytes,
-			  struct err_ctx *err)
-{
-	const char *text = json_string_value(json_object_get(json, key));
-	if (!text || str_copy(str_of(text), to, bytes) != ERR_OK) {
-		return err_set(err, ERR_PARSE, "'%s' is missing or too long", key);
-	}
-	return ERR_OK;
 }
 
 enum err address_record_parse_place(struct str text, enum address_place *ret, struct err_ctx *err)
@@ -61,13 +52,13 @@ enum err address_record_read(const json_t *json, char *ret_group, struct address
 	if (format < 1 || format > ADDRESS_RECORD_FORMAT) {
 		return err_set(err, ERR_PARSE, "its format is not %d", (int)ADDRESS_RECORD_FORMAT);
 	}
-	enum err rc = read_text(json, "address", record.text, sizeof(record.text), err);
+	enum err rc = json_read_text(json, "address", record.text, sizeof(record.text), err);
 	rc = rc ? rc : address_parse(str_of(record.text), &address, err);
-	rc = rc ? rc : read_text(json, "group", ret_group, NAME_BYTES_MAX, err);
-	rc = rc ? rc : read_text(json, "place", place, sizeof(place), err);
+	rc = rc ? rc : json_read_text(json, "group", ret_group, NAME_BYTES_MAX, err);
+	rc = rc ? rc : json_read_text(json, "place", place, sizeof(place), err);
 	rc = rc ? rc : address_record_parse_place(str_of(place), &record.place, err);
-	rc = rc ? rc : read_text(json, "prefer", record.prefer, sizeof(record.prefer), err);
-	rc = rc ? rc : read_text(json, "holder", record.holder, sizeof(record.holder), err);
+	rc = rc ? rc : json_read_text(json, "prefer", record.prefer, sizeof(record.prefer), err);
+	rc = rc ? rc : json_read_text(json, "holder", record.holder, sizeof(record.holder), err);
 	if (rc != ERR_OK) {
 		return err_wrap(err, ERR_PARSE, "an address");
 	}

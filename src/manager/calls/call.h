@@ -5,8 +5,8 @@
 
 #include "manager/addresses/addresses.h"
 #include "manager/group.h"
-#include "manager/role.h"
 #include "manager/nodes/nodes.h"
+#include "manager/role.h"
 #include "manager/services/services.h"
 
 /* Inside of the manager, as the commands see it. */

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "manager/calls/call.h"
-#include "manager/records/pair_json.h"
 #include "manager/calls/plan.h"
+#include "manager/records/pair_json.h"
 
 enum { DOMAIN_MAX = INT32_MAX };
 

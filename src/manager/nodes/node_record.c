@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "agent/json_read.h"
 #include "base/check.h"
 
 static const struct {
@@ -73,29 +74,6 @@ json_t *node_record_write(const struct node_record *record)
 	return json;
 }
 
-static enum err read_text(const json_t *json, const char *key, char *to, size_t bytes,
-			  struct err_ctx *err)
-{
-	const char *text = json_string_value(json_object_get(json, key));
-	if (!text || str_copy(str_of(text), to, bytes) != ERR_OK) {
-		return err_set(err, ERR_PARSE, "'%s' is missing or too long", key);
-	}
-	return ERR_OK;
-}
-
-static enum err read_number(const json_t *json, const char *key, uint64_t max, uint64_t *ret,
-			    struct err_ctx *err)
-{
-	const json_t *value = json_object_get(json, key);
-	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-	    (uint64_t)json_integer_value(value) > max) {
-		return err_set(err, ERR_PARSE, "'%s' is no number up to %llu", key,
-			       (unsigned long long)max);
-	}
-	*ret = (uint64_t)json_integer_value(value);
-	return ERR_OK;
-}
-
 static enum err read_services(const json_t *json, struct node_record *ret, struct err_ctx *err)
 {
 	const json_t *list = json_object_get(json, "services");
@@ -121,17 +99,17 @@ enum err node_record_read(const json_t *json, struct node_record *ret, struct er
 	uint64_t port = 0;
 	size_t i;
 	json_t *role;
-	enum err rc = read_number(json, "format", NODE_RECORD_FORMAT, &format, err);
-	rc = rc ? rc : read_text(json, "name", record.name, sizeof(record.name), err);
-	rc = rc ? rc : read_text(json, "id", record.id, sizeof(record.id), err);
-	rc = rc ? rc : read_text(json, "host", record.host, sizeof(record.host), err);
-	rc = rc ? rc : read_number(json, "port", UINT16_MAX, &port, err);
-	rc = rc ? rc : read_text(json, "group", record.group, sizeof(record.group), err);
-	rc = rc ? rc : read_number(json, "joined_us", INT64_MAX, &record.joined_us, err);
+	enum err rc = json_read_number(json, "format", NODE_RECORD_FORMAT, &format, err);
+	rc = rc ? rc : json_read_text(json, "name", record.name, sizeof(record.name), err);
+	rc = rc ? rc : json_read_text(json, "id", record.id, sizeof(record.id), err);
+	rc = rc ? rc : json_read_text(json, "host", record.host, sizeof(record.host), err);
+	rc = rc ? rc : json_read_number(json, "port", UINT16_MAX, &port, err);
+	rc = rc ? rc : json_read_text(json, "group", record.group, sizeof(record.group), err);
+	rc = rc ? rc : json_read_number(json, "joined_us", INT64_MAX, &record.joined_us, err);
 	rc = rc ? rc
-		: read_text(json, "server_group", record.server_group, sizeof(record.server_group),
-			    err);
-	rc = rc ? rc : read_text(json, "server", record.server, sizeof(record.server), err);
+		: json_read_text(json, "server_group", record.server_group,
+				 sizeof(record.server_group), err);
+	rc = rc ? rc : json_read_text(json, "server", record.server, sizeof(record.server), err);
 	rc = rc ? rc : read_services(json, &record, err);
 	if (rc != ERR_OK) {
 		return rc;

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/route_json.h"
 #include "base/check.h"
 #include "base/mem.h"
-#include "agent/route_json.h"
-#include "manager/nodes/consent.h"
 #include "manager/group.h"
+#include "manager/nodes/consent.h"
 #include "os/random.h"
 #include "store/store.h"
 

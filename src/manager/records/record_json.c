@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "agent/json_read.h"
 #include "base/mem.h"
 
 json_t *gtid_to_json(const struct gtid_set *set)
@@ -145,29 +146,6 @@ json_t *record_to_json(const struct record *record, const struct record_moment *
 		pair_to_json(record));
 }
 
-static enum err read_text(const json_t *json, const char *key, char *to, size_t bytes,
-			  struct err_ctx *err)
-{
-	const char *text = json_string_value(json_object_get(json, key));
-	if (!text || str_copy(str_of(text), to, bytes) != ERR_OK) {
-		return err_set(err, ERR_PARSE, "'%s' is missing or too long", key);
-	}
-	return ERR_OK;
-}
-
-static enum err read_number(const json_t *json, const char *key, uint64_t max, uint64_t *ret,
-			    struct err_ctx *err)
-{
-	const json_t *value = json_object_get(json, key);
-	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-	    (uint64_t)json_integer_value(value) > max) {
-		return err_set(err, ERR_PARSE, "'%s' is not a number up to %llu", key,
-			       (unsigned long long)max);
-	}
-	*ret = (uint64_t)json_integer_value(value);
-	return ERR_OK;
-}
-
 /* Not in format 1. */
 static enum err read_settings(const json_t *json, const struct record_moment *now,
 			      struct record_server *ret, struct err_ctx *err)
@@ -175,17 +153,18 @@ static enum err read_settings(const json_t *json, const struct record_moment *no
 	const json_t *downtime = json_object_get(json, "downtime");
 	enum err rc = ERR_OK;
 	if (json_object_get(json, "parallel_mode")) {
-		rc = read_text(json, "parallel_mode", ret->parallel_mode,
-			       sizeof(ret->parallel_mode), err);
+		rc = json_read_text(json, "parallel_mode", ret->parallel_mode,
+				    sizeof(ret->parallel_mode), err);
 	}
 	if (rc != ERR_OK) {
 		return rc;
 	}
 	if (json_object_get(json, "dc")) {
-		rc = read_text(json, "dc", ret->dc, sizeof(ret->dc), err);
+		rc = json_read_text(json, "dc", ret->dc, sizeof(ret->dc), err);
 	}
 	if (rc == ERR_OK && json_is_object(downtime)) {
-		rc = read_text(downtime, "why", ret->downtime_why, sizeof(ret->downtime_why), err);
+		rc = json_read_text(downtime, "why", ret->downtime_why, sizeof(ret->downtime_why),
+				    err);
 		ret->downtime_until_us = end_from_json(json_object_get(downtime, "until_us"), now);
 	}
 	return rc;
@@ -196,10 +175,10 @@ static enum err read_server(const json_t *json, const struct record_moment *now,
 {
 	uint64_t port = 0;
 	uint64_t weight = 0;
-	enum err rc = read_text(json, "name", ret->name, sizeof(ret->name), err);
-	rc = rc ? rc : read_text(json, "host", ret->host, sizeof(ret->host), err);
-	rc = rc ? rc : read_number(json, "port", UINT16_MAX, &port, err);
-	rc = rc ? rc : read_number(json, "weight", UINT32_MAX, &weight, err);
+	enum err rc = json_read_text(json, "name", ret->name, sizeof(ret->name), err);
+	rc = rc ? rc : json_read_text(json, "host", ret->host, sizeof(ret->host), err);
+	rc = rc ? rc : json_read_number(json, "port", UINT16_MAX, &port, err);
+	rc = rc ? rc : json_read_number(json, "weight", UINT32_MAX, &weight, err);
 	rc = rc ? rc : gtid_from_json(json_object_get(json, "extra"), &ret->extra, err);
 	rc = rc ? rc : read_settings(json, now, ret, err);
 	ret->port = (uint16_t)port;
@@ -211,10 +190,10 @@ static enum err read_server(const json_t *json, const struct record_moment *now,
 	ret->recloning = json_is_true(json_object_get(json, "recloning"));
 	/* Records of older versions lack both: not known. */
 	if (rc == ERR_OK && json_object_get(json, "uuid")) {
-		rc = read_text(json, "uuid", ret->uuid, sizeof(ret->uuid), err);
+		rc = json_read_text(json, "uuid", ret->uuid, sizeof(ret->uuid), err);
 	}
 	if (rc == ERR_OK && json_object_get(json, "started")) {
-		rc = read_number(json, "started", INT64_MAX, &ret->started_s, err);
+		rc = json_read_number(json, "started", INT64_MAX, &ret->started_s, err);
 	}
 	return rc;
 }
@@ -317,17 +296,17 @@ static enum err read_pair(const json_t *record, struct record *ret, struct err_c
 	}
 	enum err rc = read_master(ret, json_array_get(masters, 0), &pair->masters[0], err);
 	rc = rc ? rc : read_master(ret, json_array_get(masters, 1), &pair->masters[1], err);
-	rc = rc ? rc : read_number(json, "domain", INT32_MAX, &domain, err);
-	rc = rc ? rc : read_number(json, "home_domain", UINT32_MAX, &home, err);
-	rc = rc ? rc : read_number(json, "script_done", UINT32_MAX, &done, err);
-	rc = rc ? rc : read_number(json, "ended", UINT32_MAX, &ended, err);
-	rc = rc ? rc : read_number(json, "script_mark", INT64_MAX, &pair->script_mark, err);
+	rc = rc ? rc : json_read_number(json, "domain", INT32_MAX, &domain, err);
+	rc = rc ? rc : json_read_number(json, "home_domain", UINT32_MAX, &home, err);
+	rc = rc ? rc : json_read_number(json, "script_done", UINT32_MAX, &done, err);
+	rc = rc ? rc : json_read_number(json, "ended", UINT32_MAX, &ended, err);
+	rc = rc ? rc : json_read_number(json, "script_mark", INT64_MAX, &pair->script_mark, err);
 	rc = rc ? rc : read_word(json, "state", pair_state_word, PAIR_STATE_COUNT_, &state, err);
 	rc = rc ? rc : read_word(json, "ask", pair_ask_word, PAIR_ASK_COUNT_, &ask, err);
 	rc = rc ? rc : read_server_name(ret, json, "out", &pair->out, err);
 	rc = rc ? rc : gtid_from_json(json_object_get(json, "change"), &pair->change, err);
-	rc = rc ? rc : read_text(json, "what", pair->what, sizeof(pair->what), err);
-	rc = rc ? rc : read_text(json, "script", pair->script, sizeof(pair->script), err);
+	rc = rc ? rc : json_read_text(json, "what", pair->what, sizeof(pair->what), err);
+	rc = rc ? rc : json_read_text(json, "script", pair->script, sizeof(pair->script), err);
 	if (rc == ERR_OK && (state != PAIR_NONE) != (pair->out != SERVER_NONE)) {
 		rc = err_set(err, ERR_PARSE, "'state' and 'out' contradict each other");
 	}
@@ -425,12 +404,12 @@ enum err record_from_json(const json_t *json, const struct record_moment *now, s
 {
 	uint64_t format = 0;
 	uint64_t acks = 0;
-	enum err rc = read_number(json, "format", RECORD_FORMAT, &format, err);
-	rc = rc ? rc : read_text(json, "group", ret->group, sizeof(ret->group), err);
+	enum err rc = json_read_number(json, "format", RECORD_FORMAT, &format, err);
+	rc = rc ? rc : json_read_text(json, "group", ret->group, sizeof(ret->group), err);
 	rc = rc ? rc : read_words(json, ret, err);
-	rc = rc ? rc : read_number(json, "version", INT64_MAX, &ret->version, err);
-	rc = rc ? rc : read_number(json, "epoch", INT64_MAX, &ret->epoch, err);
-	rc = rc ? rc : read_number(json, "acks", SERVERS_MAX, &acks, err);
+	rc = rc ? rc : json_read_number(json, "version", INT64_MAX, &ret->version, err);
+	rc = rc ? rc : json_read_number(json, "epoch", INT64_MAX, &ret->epoch, err);
+	rc = rc ? rc : json_read_number(json, "acks", SERVERS_MAX, &acks, err);
 	rc = rc ? rc : read_servers(json, now, ret, err);
 	rc = rc ? rc : read_server_name(ret, json, "primary", &ret->primary, err);
 	rc = rc ? rc : read_server_name(ret, json, "previous", &ret->previous, err);

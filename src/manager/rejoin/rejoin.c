@@ -5,10 +5,10 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "manager/records/text_json.h"
 #include "manager/rejoin/rejoin_look.h"
 #include "manager/rejoin/rejoin_reclone.h"
 #include "manager/rejoin/rejoin_tail.h"
-#include "manager/records/text_json.h"
 
 static const char *const action_names[REJOIN_ACTION_COUNT_] = { "plan", "export-tail", "reclone" };
 

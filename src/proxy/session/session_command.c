@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "proxy/session/session_judge.h"
 #include "proxy/session/session.h"
 #include "proxy/session/session_effect.h"
-#include "proxy/session/session_prepared.h"
+#include "proxy/session/session_judge.h"
 #include "proxy/session/session_login.h"
 #include "proxy/session/session_loss.h"
+#include "proxy/session/session_prepared.h"
 
 enum { COMMAND_BYTES_MIN = PACKET_HEADER_BYTES + 1 };
 

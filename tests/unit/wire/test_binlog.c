@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "real_binlog.h"
 #include "sample.h"
-#include "base/buf.h"
 #include "wire/binlog.h"
 
 static const char uuid_hex[] = "e1d5d436e55711f1939002fc00000001";

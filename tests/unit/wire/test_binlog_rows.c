@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "real_binlog.h"
 #include "sample.h"
-#include "base/buf.h"
 #include "wire/binlog_rows.h"
 #include "wire/binlog_story.h"
 

@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include "sample.h"
 #include "base/prng.h"
+#include "sample.h"
 #include "wire/auth_ed25519.h"
 #include "wire/ed25519.h"
 
