@@ -105,9 +105,9 @@ def test_audit_names_what_is_wrong(farm):
         "binlog-not-durable",
     } <= found
     assert found >= (
-        {"gtid-off", "gtid-consistency-off", "semisync-plugin-missing"}
+        {"gtid-off", "gtid-consistency-off", "semisync-plugin-missing", "few-appliers"}
         if farm.mysql
-        else {"gtid-strict-mode-off"}
+        else {"gtid-strict-mode-off", "few-appliers"}
     )
 
 

@@ -329,7 +329,8 @@ static enum err audit(struct conn *conn, uint64_t deadline_us, struct server_fin
 	enum err rc = conn_query(
 		conn,
 		STR("SELECT @@global.gtid_strict_mode, @@global.innodb_flush_log_at_trx_commit,"
-		    " @@global.sync_binlog, @@global.binlog_format"),
+		    " @@global.sync_binlog, @@global.binlog_format,"
+		    " @@global.slave_parallel_threads"),
 		deadline_us, &rows, err);
 	if (rc != ERR_OK) {
 		return rc;
@@ -350,6 +351,12 @@ static enum err audit(struct conn *conn, uint64_t deadline_us, struct server_fin
 			     "SET GLOBAL binlog_format='MIXED'; and in the option file: "
 			     "binlog_format=MIXED",
 			     "binlog_format is STATEMENT: replicas may compute other results");
+	}
+	uint64_t threads = rows_at_u64(rows, 4, 1);
+	if (threads == 0) {
+		findings_add_appliers(ret, threads,
+				      "SET GLOBAL slave_parallel_threads=16 while replication is "
+				      "stopped; and in the option file");
 	}
 	return ERR_OK;
 }

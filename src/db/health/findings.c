@@ -39,6 +39,14 @@ void findings_add_durability(struct server_findings *findings, uint64_t flush_lo
 	}
 }
 
+void findings_add_appliers(struct server_findings *findings, uint64_t threads, const char *remedy)
+{
+	findings_add(findings, "few-appliers", FINDING_WARNING, remedy,
+		     "as a replica it applies with %llu parallel threads: it falls behind many "
+		     "clients, and a failover or switchover waits until it has caught up",
+		     (unsigned long long)threads);
+}
+
 static void add_replica(struct server_findings *findings, const struct server_status *status)
 {
 	const struct replica_status *replica = &status->replica;
