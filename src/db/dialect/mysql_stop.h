@@ -1,7 +1,8 @@
 /* Stopping MySQL's replication when its relay log ends in the middle of a transaction.
  *
  * A primary that dies while it sends leaves its replica with the first events of a transaction. The
- * applier begins it and waits for the rest; STOP REPLICA then waits for it, up to 60 s. Inside db/ only.
+ * applier begins it and waits for the rest; STOP REPLICA then waits for it, up to 60 s, whatever else is
+ * done. Inside db/ only.
  * Measurements: docs/rejoin-facts.md.
  */
 #pragma once
