@@ -11,10 +11,12 @@
 #include "sim_manager.h"
 #include "sim_server.h"
 #include "sim_story.h"
+#include "sim_task.h"
 
 enum {
 	CAUSE_US = 1000 * 1000,
 	REST_US = 10 * 1000 * 1000,
+	QUIET_US = 300 * 1000, /* longer than it takes until a server is looked at again */
 	SAME_US = 100 * 1000,
 	BOUND_SLACK_US = 50 * 1000, /* clocks differ in speed */
 	WRITES_AT_REST_MAX = 3
@@ -79,19 +81,27 @@ static bool holds(const struct sim_world *world, uint32_t at, uint32_t txn)
 	return false;
 }
 
-/* The promise on the record: every acknowledged commit is in the base, or on `acks` members. */
-static bool is_promised(const struct sim_world *world, const struct sim_op *op)
+/* Whether the rules pass the member over: its process is not the one that the record counts on. What it had received and not
+ * applied went with that one, so no election is complete by it until it has received again what the primary had after that. */
+static bool is_void(const struct sim_world *world, const struct record *record, uint32_t at)
 {
-	const struct record *record = &world->store.record;
-	const struct sim_txn *txn = &world->txns[op->txn];
-	if (record->acks == 0 || sim_gtid_has(&record->base, txn->origin, txn->seq)) {
-		return true;
-	}
+	uint64_t counted_s = record->servers[at].started_s;
+	return counted_s != 0 && counted_s != sim_server_started_s(&world->servers[at]);
+}
+
+/* The promise on the record: every acknowledged commit is in the base, or on `acks` members. An election is complete by all
+ * members but `acks` - 1, void ones left out; so what is void may lack the commit, and breaks no promise: a member that is
+ * killed and back between its acknowledgement and the client's answer makes an election wait for the old primary. */
+static bool is_promised(const struct sim_world *world, const struct record *record, uint32_t txn)
+{
+	const struct sim_txn *one = &world->txns[txn];
 	uint32_t count = 0;
-	for (uint32_t i = 0; i < world->setup.servers; i++) {
-		count += record_is_member(record, i) && holds(world, i, op->txn) ? 1 : 0;
+	for (uint32_t i = 0; i < world->setup.servers && count < record->acks; i++) {
+		bool counts = record_is_member(record, i) &&
+			      (holds(world, i, txn) || is_void(world, record, i));
+		count += counts ? 1 : 0;
 	}
-	return count >= record->acks;
+	return count >= record->acks || sim_gtid_has(&record->base, one->origin, one->seq);
 }
 
 void sim_check_acked(struct sim_world *world, uint32_t op)
@@ -111,7 +121,7 @@ void sim_check_acked(struct sim_world *world, uint32_t op)
 			       sim_story_host(ledger->opened), ledger->opened_epoch);
 		return;
 	}
-	if (lossless(world) && !is_promised(world, one)) {
+	if (lossless(world) && !is_promised(world, &world->store.record, one->txn)) {
 		sim_story_fail(world,
 			       "write %u is acknowledged, but not where the record promises it: "
 			       "sync set %#x, acks %u",
@@ -302,6 +312,22 @@ static void note_reported(struct sim_world *world, const struct record *record)
 	}
 }
 
+/* A record that promises more than the one before: a member counts again, leaves, or the base does. */
+static void check_promise(struct sim_world *world, const struct record *next)
+{
+	for (uint32_t i = 0; lossless(world) && i < world->txn_count; i++) {
+		bool acked = (world->ledger.acked[i / 64] >> (i % 64) & 1) != 0;
+		if (acked && !is_promised(world, next, i)) {
+			sim_story_fail(world,
+				       "the acknowledged write %u (transaction %u-%u) is not where "
+				       "the next record promises it: sync set %#x, acks %u",
+				       world->txns[i].op, world->txns[i].origin, world->txns[i].seq,
+				       next->sync_set, next->acks);
+			return;
+		}
+	}
+}
+
 void sim_check_stored(struct sim_world *world, uint32_t manager, const struct record *next)
 {
 	const struct record *old = &world->store.record;
@@ -325,6 +351,7 @@ void sim_check_stored(struct sim_world *world, uint32_t manager, const struct re
 		sim_story_fail(world, "the record has a sync set %#x that promises nothing",
 			       next->sync_set);
 	}
+	check_promise(world, next);
 	check_cooldown(world, manager, next);
 	note_reported(world, next);
 }
@@ -467,6 +494,22 @@ static void repair(struct sim_world *world, const struct sim_manager *manager)
 	}
 }
 
+/* Whether nothing was done to a server for a while, nor is about to be. What was asked of it while the world was broken may come to
+ * its end seconds later, and hold up what else it needs, though the group is healthy meanwhile; and what a manager asked that has
+ * died since is seen when it is done. */
+static bool is_quiet(struct sim_world *world, const struct sim_manager *manager)
+{
+	uint64_t *since_us = &world->ledger.quiet_since_us;
+	bool busy = sim_task_under_way(world);
+	for (uint32_t i = 0; i < world->setup.servers; i++) {
+		busy = busy || manager->decision.steps[i] != STEP_NONE;
+	}
+	if (busy || *since_us == 0) {
+		*since_us = world->now_us;
+	}
+	return world->now_us - *since_us >= QUIET_US;
+}
+
 void sim_check_judge(struct sim_world *world)
 {
 	uint32_t leader = sim_manager_leader(world);
@@ -475,7 +518,8 @@ void sim_check_judge(struct sim_world *world)
 		if (manager->record.paused) {
 			(void)sim_manager_pause(world, leader, false);
 		}
-		if (manager->healthy && sim_group_in_place(world) &&
+		bool quiet = is_quiet(world, manager);
+		if (manager->healthy && quiet && sim_group_in_place(world) &&
 		    world->ledger.acked_in_calm >= 3 &&
 		    world->now_us - manager->healthy_since_us >= (uint64_t)600 * SIM_MS) {
 			world->stopped = true;

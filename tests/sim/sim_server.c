@@ -488,6 +488,11 @@ static void write_uuid(uint16_t server_id, char *text)
 	}
 }
 
+uint64_t sim_server_started_s(const struct sim_server *server)
+{
+	return START_OF_TIME_S + server->started_us / SECOND_US;
+}
+
 void sim_server_status(const struct sim_world *world, uint32_t at, struct server_status *ret)
 {
 	const struct sim_server *server = &world->servers[at];
@@ -503,7 +508,7 @@ void sim_server_status(const struct sim_world *world, uint32_t at, struct server
 	ret->gtid_on = true;
 	ret->gtid_strict = true;
 	ret->uptime_s = (world->now_us - server->started_us) / SECOND_US;
-	ret->started_s = START_OF_TIME_S + server->started_us / SECOND_US;
+	ret->started_s = sim_server_started_s(server);
 	gtid_set_copy(&ret->executed, &server->executed);
 	gtid_set_copy(&ret->received, &server->received);
 	replica_status(server, &ret->replica);

@@ -40,6 +40,9 @@ bool sim_server_has_waiting(const struct sim_server *server);
 /* What was received and not applied is gone. */
 void sim_server_drop_relay(struct sim_world *world, uint32_t server);
 
+/* When its process began, as the server says: to the second. */
+uint64_t sim_server_started_s(const struct sim_server *server);
+
 /* What the server says of itself now. */
 void sim_server_status(const struct sim_world *world, uint32_t server, struct server_status *ret);
 

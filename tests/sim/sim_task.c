@@ -336,6 +336,16 @@ static bool is_over(const struct sim_world *world, const struct sim_task *task)
 	return task->phase == UINT32_MAX && is_orphan(world, task);
 }
 
+bool sim_task_under_way(const struct sim_world *world)
+{
+	for (uint32_t i = 0; i < SIM_TASKS_MAX; i++) {
+		if (world->tasks[i].used && !is_over(world, &world->tasks[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
 struct sim_task *sim_task_new(struct sim_world *world, uint32_t manager, uint32_t server)
 {
 	for (uint32_t i = 0; i < SIM_TASKS_MAX; i++) {

@@ -13,6 +13,9 @@ static inline uint16_t sim_task_index(const struct sim_world *world, const struc
 	return (uint16_t)(task - world->tasks);
 }
 
+/* Whether anything was asked of a server that has not come to an end. */
+bool sim_task_under_way(const struct sim_world *world);
+
 /* Events. */
 void sim_task_deliver(struct sim_world *world, uint32_t task);
 void sim_task_phase(struct sim_world *world, uint32_t task);

@@ -203,5 +203,8 @@ void sim_watch_server_ended(struct sim_world *world, uint32_t server)
 		member->begun_us = sim_world_clock(world, host_of(i));
 		sim_world_later(world, sim_net_delay(world, server, host_of(i)), host_of(i),
 				EV_SIGHTING, server, member->contact, REACH_UNKNOWN);
+		/* What tells of the end may be lost and come seconds later: nobody waits longer for it than for an answer. */
+		sim_world_later(world, world->setup.probe_timeout_us, host_of(i), EV_CONTACT_LATE,
+				server, member->contact, 0);
 	}
 }

@@ -332,6 +332,8 @@ struct sim_ledger {
 	uint32_t switchovers;
 	uint64_t failover_us; /* when the newest automatic one was put on the record */
 	bool healthy_since;
+	uint64_t
+		quiet_since_us; /* nothing is under way on a server, as the judge saw it; 0: not looked */
 	uint64_t writes_at_rest; /* of the record, when the clients stopped */
 	uint32_t steps;		 /* that were begun */
 	uint32_t steps_at_rest;
