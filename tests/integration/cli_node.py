@@ -14,10 +14,10 @@ PASSWORDS = {"MUSTER_MANAGER_PASSWORD": "adminpw", "MUSTER_REPLICATION_PASSWORD"
 ACCOUNTS = "[accounts]\nmanager-user=admin\nreplication-user=repl\n"
 
 
-def run_muster(*arguments, env=None, timeout=60, **options):
+def run_muster(*arguments, env=None, timeout=60, program=None, **options):
     """One command; its result with text output."""
     return subprocess.run(
-        [sandbox_module.muster_program(), *map(str, arguments)],
+        [program or sandbox_module.muster_program(), *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -77,7 +77,8 @@ class Node:
         return run_muster("run", "--config", self.config, timeout=20)
 
     def muster(self, *arguments):
-        return run_muster(*arguments, env={"MUSTER_SOCKET": str(self.socket)})
+        program = sandbox_module.muster_for(arguments)
+        return run_muster(*arguments, program=program, env={"MUSTER_SOCKET": str(self.socket)})
 
     def done(self, *arguments):
         """One command that must succeed; its standard output."""

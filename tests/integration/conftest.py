@@ -70,7 +70,7 @@ def load(tmp_path):
     """load(box, clients=4): clients that write through the proxy until finish() is called."""
     made = []
 
-    def make(box, clients=4, pause_us=1000):
+    def make(box, clients=4, pause_us=5000):
         clients_at_work = load_module.Load(box, str(tmp_path), clients, pause_us)
         made.append(clients_at_work)
         clients_at_work.start()

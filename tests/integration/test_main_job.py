@@ -30,10 +30,8 @@ def state_of(box, server):
     "flavor, servers",
     [
         ("mariadb", 2),
-        ("mariadb", 3),
         ("mariadb", 5),
         ("mariadb-11.8", 3),
-        ("mysql", 2),
         ("mysql", 3),
     ],
 )

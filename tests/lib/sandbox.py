@@ -1,9 +1,11 @@
 """A throw-away group of real servers, driven through the command line as a person would do it."""
 
+import http.client
 import json
 import os
 import pathlib
 import shlex
+import socket
 import subprocess
 import time
 
@@ -17,6 +19,8 @@ FLAVORS = {
 }
 
 
+ASK_TIMEOUT_S = 30
+
 # Of the events, when a group doesn't become healthy.
 STORY_LINES = 60
 
@@ -29,22 +33,28 @@ def muster_program():
     return os.environ.get("MUSTER_BIN", str(ROOT / "build" / "muster"))
 
 
-# What a test asks again and again, or does to the servers alone: nothing of it stays running.
+# What a test asks again and again, or does to processes alone. What `sandbox start` starts is the program that
+# made the sandbox.
 LOOKS = {"status", "events", "version", "wait"}
-SANDBOX_LOOKS = {"list", "env", "kill", "stop", "cont"}
+SANDBOX_LOOKS = {"list", "env", "kill", "stop", "cont", "start", "down"}
+LISTS = {"list", "show"}
 
 
 def muster_for(words):
     """The program for one command. An instrumented program takes ten times as long to start as a plain one: where
     there is one beside it (MUSTER_LOOK_BIN), looking is left to that."""
-    words = [str(word) for word in words]
-    looks = words[0] in LOOKS or (words[0] == "sandbox" and words[1] in SANDBOX_LOOKS)
-    return os.environ.get("MUSTER_LOOK_BIN", muster_program()) if looks else muster_program()
+    first, second = [str(word) for word in [*words, "", ""][:2]]
+    looks = first in LOOKS or second in (SANDBOX_LOOKS if first == "sandbox" else LISTS)
+    return look_program() if looks else muster_program()
+
+
+def look_program():
+    return os.environ.get("MUSTER_LOOK_BIN", muster_program())
 
 
 def bench_load_program():
-    """The load generator that was built together with the muster in use."""
-    build = pathlib.Path(muster_program()).resolve().parent
+    """The load generator that was built together with the program that looks: it is a client."""
+    build = pathlib.Path(look_program()).resolve().parent
     return str(build / "bench" / "bench_load")
 
 
@@ -175,8 +185,15 @@ class Sandbox:
         return done
 
     def status(self):
-        """This group's part of `muster status --json`."""
-        return group_of(self.json("status"), self.group)
+        """What `muster status GROUP --json` prints, without a program for each look."""
+        return ask(self.env["MUSTER_SOCKET"], f"/v1/groups/{self.group}/status")
+
+    def manager_answers(self):
+        try:
+            connect_to(self.env["MUSTER_SOCKET"]).close()
+            return True
+        except OSError:
+            return False
 
     def primary(self):
         return self.status().get("primary")
@@ -193,6 +210,33 @@ class Sandbox:
             autocommit=options.pop("autocommit", True),
             **options,
         )
+
+
+def connect_to(path):
+    """A socket that is connected to a `muster run`; OSError where there is none."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(ASK_TIMEOUT_S)
+        sock.connect(path)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def ask(path, route):
+    """The answer of a `muster run` to one GET."""
+    http_connection = http.client.HTTPConnection("localhost")
+    http_connection.sock = connect_to(path)
+    try:
+        http_connection.request("GET", route)
+        answer = http_connection.getresponse()
+        text = answer.read()
+    finally:
+        http_connection.close()
+    if answer.status != 200:
+        raise CommandFailed(1, f"GET {route}: {answer.status}: {text.decode()}")
+    return json.loads(text)
 
 
 class CommandFailed(subprocess.CalledProcessError):
@@ -219,12 +263,15 @@ def group_of(status, name):
 
 
 def wait_until(condition, timeout, what):
-    """Polls a condition; returns its first true value."""
+    """Polls a condition; returns its first true value. What takes long to ask is asked less often: it would
+    take the time from those who are to make it true."""
     end = time.monotonic() + timeout
     while True:
+        begun = time.monotonic()
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if now > end:
             raise TimeoutError(f"not within {timeout} s: {what}")
-        time.sleep(0.02)
+        time.sleep(max(0.02, now - begun))
