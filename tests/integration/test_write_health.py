@@ -23,13 +23,13 @@ MANAGER = """[manager]
 probe-interval-ms=100
 write-probe-interval-ms=200
 write-probe-timeout-ms=500
-write-stall-ms=2500
+write-stall-ms=4000
 silence-ms=5000
 step-timeout-ms=2000
 failover-cooldown-s=0
 failover-max=0
 """
-STALL_MS = 2500
+STALL_MS = 4000
 
 
 class Disk:
@@ -137,7 +137,7 @@ class Clinic:
             server.remove()
 
     def status(self):
-        return self.node.json("status", "g")
+        return sandbox_module.ask(str(self.node.socket), "/v1/groups/g/status")
 
     def server_status(self, name):
         return next(one for one in self.status()["servers"] if one["name"] == name)
