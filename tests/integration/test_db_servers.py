@@ -28,7 +28,9 @@ def farm(request):
 
 def test_one_server(farm):
     """Version, status, probe, read-only, audit, privileges and accounts of one server."""
-    server = farm.server()
+    server = farm.server(
+        **{"replica_parallel_workers" if farm.mysql else "slave_parallel_threads": "16"}
+    )
     driver = farm.open(server)
     status = driver.ok("status")
     assert (
