@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -37,6 +38,24 @@ static void test_one_that_is_never_promoted_gives_what_it_has(void **state)
 	world_begin(&world, POLICY_LOSSLESS, 3);
 	world.record.servers[2].never_promote = true;
 	lose_primary(&world, 2);
+	assert_true(world_until(&world, GROUP_STEADY, 100));
+	assert_int_equal(world.record.primary, 1);
+	assert_true(has_last(&world, 1));
+	world_fini(&world);
+}
+
+/* While it was fed, its source was gone for a moment: its receiver, stopped since, still tells of the dial that failed. */
+static void test_a_source_that_could_not_be_dialled_may_be_followed_again(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 3);
+	world.record.servers[2].never_promote = true;
+	lose_primary(&world, 2);
+	struct replica_status *replica = &world.seen.servers[1].status.replica;
+	replica->io = IO_NO;
+	replica->io_errno = 2003;
+	(void)snprintf(replica->source_host, sizeof(replica->source_host), "10.0.0.2");
 	assert_true(world_until(&world, GROUP_STEADY, 100));
 	assert_int_equal(world.record.primary, 1);
 	assert_true(has_last(&world, 1));
@@ -311,6 +330,7 @@ int scenarios_feed(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_that_is_never_promoted_gives_what_it_has),
+		cmocka_unit_test(test_a_source_that_could_not_be_dialled_may_be_followed_again),
 		cmocka_unit_test(test_what_the_giver_has_not_applied_is_applied_first),
 		cmocka_unit_test(test_a_candidate_with_something_left_to_apply_is_not_repointed),
 		cmocka_unit_test(test_a_preferred_one_is_fed_though_another_is_ready),
