@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "decide/bound.h"
 #include "decide/pair.h"
+#include "decide/server_rules.h"
 
 const char *election_unfit(const struct record *record, const struct observation *seen,
 			   uint32_t server)
@@ -391,7 +392,7 @@ static bool is_feedable(const struct record *record, const struct observation *s
 		return false;
 	}
 	bool refused = record_follows(record, seen, server, source) && replica->io != IO_YES &&
-		       replica->io_errno != 0;
+		       replica->io_errno != 0 && !server_facts_is_network(replica->io_errno);
 	return !refused;
 }
 

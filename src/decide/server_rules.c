@@ -154,8 +154,7 @@ static uint32_t group_facts(const struct record *record)
 	return record->acks > 0 ? GROUP_PROMISED : GROUP_ALONE;
 }
 
-/* The receiver gave up dialling: 2002 to 2013 are the client library's numbers for that. */
-static bool is_network_errno(uint32_t number)
+bool server_facts_is_network(uint32_t number)
 {
 	return number >= 2002 && number <= 2013;
 }
@@ -184,7 +183,7 @@ static uint32_t stream_facts(const struct record *record, const struct observati
 		set |= acknowledges(record, seen, server) ? SERVER_ACKS : SERVER_SILENT_ACKS;
 	}
 	bool io_stopped = replica->io == IO_NO &&
-			  (replica->io_errno == 0 || is_network_errno(replica->io_errno));
+			  (replica->io_errno == 0 || server_facts_is_network(replica->io_errno));
 	io_stopped = io_stopped || (replica->io == IO_NO && pair_can_go_on(record, seen, server));
 	bool sql_stopped = !replica->sql_running && replica->sql_errno == 0;
 	if (io_stopped || sql_stopped) {

@@ -73,6 +73,9 @@ enum server_order server_facts_compare(const struct record *record, const struct
 /* Its process is gone: twice in a row nobody listened. */
 bool server_facts_is_dead(const struct observation *seen, uint32_t server);
 
+/* Whether a receiver's error says that it gave up dialling: 2002 to 2013 are the client library's numbers for that. */
+bool server_facts_is_network(uint32_t number);
+
 /* What is proven about one server: bits of enum server_fact. */
 uint32_t server_facts_find(const struct record *record, const struct observation *seen,
 			   const struct decide_options *options, uint32_t server, uint64_t now_us);
