@@ -93,6 +93,15 @@ static enum err choose_tail_path(const struct sandbox *sandbox, const char *name
 	return err_set(err, ERR_LIMIT, "too many files '%s'", ret);
 }
 
+/* Under its old server_uuid it would, as a primary, give the numbers of the tail to other transactions: a replica that had
+ * received the tail would take them for those. It makes a new one when it starts. */
+static enum err renew_uuid(const char *datadir, struct err_ctx *err)
+{
+	char path[FILE_PATH_BYTES_MAX];
+	enum err rc = file_path(path, err, "%s/auto.cnf", datadir);
+	return rc ? rc : file_remove(path, err);
+}
+
 static enum err rewind_mysql(const struct sandbox *sandbox, struct sandbox_start *start,
 			     struct err_ctx *err)
 {
@@ -112,6 +121,9 @@ static enum err rewind_mysql(const struct sandbox *sandbox, struct sandbox_start
 			.index_path = index, .datadir = datadir, .kept = &kept, .tail_path = tail
 		};
 		rc = rewind_binlog(&options, &result, err);
+	}
+	if (!rc && result.needed) {
+		rc = renew_uuid(datadir, err);
 	}
 	if (!rc && result.needed) {
 		struct buf text;

@@ -296,6 +296,14 @@ def test_fence_lets_no_unacknowledged_commit_answer_ok(farm):
     primary.ok("fence")
 
 
+def test_one_that_receives_is_not_opened(farm):
+    """Restarted since it was promoted, it may replicate again by itself, from a source that nobody has judged."""
+    _, replica = farm.group(2)
+    answer = replica("open_writes")
+    assert answer["rc"] == "ERR_REFUSED" and "replicates" in answer["text"]
+    assert replica.ok("status")["read_only"]
+
+
 def test_revoke_while_the_primary_hangs(farm):
     """STOP of the receiver must end although MariaDB dials the hung primary first."""
     _, replica = farm.group(2)

@@ -359,7 +359,12 @@ static void rewind_mysql(struct sim_world *world, struct sim_server *server,
 		}
 	}
 	/* What its engine had committed all the same stays. */
-	server->log_count = cut > server->durable_count ? cut : server->durable_count;
+	cut = cut > server->durable_count ? cut : server->durable_count;
+	if (cut < server->log_count) {
+		server->log_count = cut;
+		/* Under its old server_uuid it would give the numbers of the tail again. */
+		server->server_id = (uint16_t)++world->server_ids;
+	}
 }
 
 /* Whether a manager says, to whoever starts the server, that the tail of its log may be taken back. */

@@ -293,6 +293,9 @@ static struct sim_phase run_phase(struct sim_world *world, struct sim_task *task
 			}
 			return phase.rc == ERR_OK ? next(short_time(world)) : phase;
 		}
+		if (server->stream.configured && server->stream.io != IO_NO) {
+			return finish(ERR_REFUSED);
+		}
 		server->read_only = false;
 		sim_check_opened(world, task);
 		return finish(ERR_OK);

@@ -146,9 +146,28 @@ enum err server_set_read_only(struct conn *conn, bool read_only, uint64_t deadli
 	return rc;
 }
 
+static enum err check_receives_nothing(struct conn *conn, uint64_t deadline_us, struct err_ctx *err)
+{
+	const struct dialect *dialect = NULL;
+	CLEANUP(rows_freep) struct rows *rows = NULL;
+	struct replica_status replica = { .configured = false };
+	struct gtid_set received;
+	gtid_set_init(&received);
+	enum err rc = server_dialect(conn, &dialect, err);
+	rc = rc ? rc
+		: conn_query(conn, str_of(dialect->replica_status_sql), deadline_us, &rows, err);
+	rc = rc ? rc : status_read_replica(rows, dialect, &replica, &received, err);
+	gtid_set_fini(&received);
+	if (rc == ERR_OK && replica.configured && replica.io != IO_NO) {
+		return err_set(err, ERR_REFUSED, "the server replicates: it is not opened");
+	}
+	return rc;
+}
+
 enum err server_open(struct conn *conn, uint64_t deadline_us, struct err_ctx *err)
 {
-	return server_set_read_only(conn, false, deadline_us, err);
+	enum err rc = check_receives_nothing(conn, deadline_us, err);
+	return rc ? rc : server_set_read_only(conn, false, deadline_us, err);
 }
 
 enum err server_set_semisync(struct conn *conn, const struct semisync_wanted *wanted,

@@ -200,7 +200,8 @@ MUST_CHECK enum err server_wait_drained(struct conn *conn, uint64_t deadline_us,
 MUST_CHECK enum err server_promote(struct conn *conn, const struct semisync_wanted *wanted,
 				   bool handed, uint64_t deadline_us, struct err_ctx *err);
 
-/* Makes it writable: read_only off. */
+/* Makes it writable: read_only off. ERR_REFUSED: it receives from a source, as one that was restarted since it was promoted
+ * does by itself, and what it would get from there nobody has judged. */
 MUST_CHECK enum err server_open(struct conn *conn, uint64_t deadline_us, struct err_ctx *err);
 
 /* ------------------------------------------------------------------------------------------------
