@@ -107,7 +107,7 @@ def keys_of_config():
 
 @pytest.mark.parametrize("dialect, heading", [("mariadb", "-- MariaDB"), ("mysql", "-- MySQL")])
 def test_accounts_in_operations_have_every_privilege(dialect, heading):
-    text = (ROOT / "src" / "db" / f"dialect_{dialect}.c").read_text()
+    text = (ROOT / "src" / "db" / "dialect" / f"dialect_{dialect}.c").read_text()
     table = re.search(r"dialect_privilege privileges\[\] = \{(.*?)\n\};", text, re.S).group(1)
     needed = re.findall(r'\{ "([A-Z_ ]+)", "', table)
     assert needed

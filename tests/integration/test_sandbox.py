@@ -28,7 +28,9 @@ class Place:
         self.env = {**os.environ, "MUSTER_SANDBOX_DIR": str(folder)}
         if home:
             self.env["HOME"] = str(home)
-            self.env.pop("XDG_CACHE_HOME", None)
+            # Of another user: closed to whom the home belongs.
+            for name in ("TMPDIR", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+                self.env.pop(name, None)
 
     def start(self, *words):
         return subprocess.Popen(

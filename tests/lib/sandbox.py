@@ -150,10 +150,13 @@ class Sandbox:
         words = ["sandbox", verb, self.name] + ([server] if server else [])
         return self.muster(*words)
 
+    def folder(self):
+        row = next(one for one in self.json("sandbox", "list") if one["name"] == self.name)
+        return pathlib.Path(row["folder"])
+
     def administrator(self, server):
         """Where and as whom an administrator logs in to a server: its Unix socket and a password file."""
-        row = next(one for one in self.json("sandbox", "list") if one["name"] == self.name)
-        folder = pathlib.Path(row["folder"])
+        folder = self.folder()
         sockets = json.loads((folder / "sandbox.json").read_text())["sockets"]
         return f"{sockets}/{server}.sock", str(folder / "secrets" / "root.password")
 
@@ -194,6 +197,11 @@ class Sandbox:
             return True
         except OSError:
             return False
+
+    def manager_log(self):
+        """The last lines that `muster run` wrote."""
+        log = self.folder() / "muster.log"
+        return "\n".join(log.read_text(errors="replace").splitlines()[-STORY_LINES:])
 
     def primary(self):
         return self.status().get("primary")
