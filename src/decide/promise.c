@@ -217,19 +217,21 @@ bool promise_is_pressed(const struct record *record, const struct observation *s
 			const struct decide_options *options, uint64_t now_us)
 {
 	uint64_t age_us = now_us - record->state_since_us;
-	if (record->state == GROUP_OPENING ||
-	    (record->state == GROUP_STEADY && age_us < options->rush_us)) {
-		return true;
-	}
-	bool young = record->state == GROUP_STEADY && age_us < options->press_us;
+	bool opening = record->state == GROUP_OPENING;
+	bool steady = record->state == GROUP_STEADY;
 	uint32_t coming = 0;
 	uint32_t there = 0;
-	for (uint32_t i = 0; i < record->server_count && young; i++) {
+	for (uint32_t i = 0; i < record->server_count; i++) {
 		if (i != record->previous && record_is_member(record, i) &&
 		    observation_answers(seen, i)) {
 			coming++;
 			there += acknowledges_now(record, seen, i) ? 1 : 0;
 		}
 	}
-	return coming >= record->acks && there < record->acks;
+	/* Without the former primary no commit would be acknowledged: then it comes first. */
+	if (coming < record->acks) {
+		return false;
+	}
+	uint64_t spared_us = there < record->acks ? options->press_us : options->rush_us;
+	return opening || (steady && age_us < spared_us);
 }

@@ -28,9 +28,9 @@ bool promise_advance_base(struct record *record, const struct observation *seen,
 bool promise_may_acknowledge(const struct record *record, const struct observation *seen,
 			     uint32_t server, uint32_t primary);
 
-/* Whether a new primary's commits still wait for somebody who acknowledges, and who is about to is not the former primary: then
- * what brings no acknowledgement can wait for a moment (decide_options.press_us). Changes of source cost commits tens of
- * milliseconds on MySQL, on the same disk or processor. */
+/* Whether a new primary is to be spared what brings no acknowledgement, because a change of source costs commits tens of
+ * milliseconds on MySQL, on the same disk or processor: for decide_options.press_us while nobody acknowledges yet, for rush_us
+ * once somebody does. Never while only the former primary could: then its return is what commits wait for. */
 bool promise_is_pressed(const struct record *record, const struct observation *seen,
 			const struct decide_options *options, uint64_t now_us);
 

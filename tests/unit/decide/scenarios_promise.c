@@ -180,6 +180,19 @@ static bool follows_the_new_primary(const struct world *world, uint32_t server)
 	return record_follows(&world->record, &world->seen, server, world->record.primary);
 }
 
+/* Of two servers the former primary is the only one that can acknowledge: every commit waits for it. */
+static void test_a_former_primary_that_alone_can_acknowledge_comes_at_once(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 2);
+	world.options.rush_us = world.options.press_us;
+	switch_over(&world);
+	turns(&world, 2);
+	assert_true(follows_the_new_primary(&world, 0));
+	world_fini(&world);
+}
+
 /* A changed source costs the disk and the processor what the first commits wait for. */
 static void test_the_former_primary_waits_until_another_one_acknowledges(void **state)
 {
@@ -281,6 +294,7 @@ int scenarios_promise(void)
 		cmocka_unit_test(test_no_promise_while_the_primary_is_being_told_to_go_on_alone),
 		cmocka_unit_test(test_what_waits_on_the_primary_is_not_too_much_on_a_replica),
 		cmocka_unit_test(test_a_diverged_member_is_counted_on_until_others_have_everything),
+		cmocka_unit_test(test_a_former_primary_that_alone_can_acknowledge_comes_at_once),
 		cmocka_unit_test(test_the_former_primary_waits_until_another_one_acknowledges),
 		cmocka_unit_test(test_the_former_primary_waits_for_a_moment_only),
 		cmocka_unit_test(test_the_only_one_who_can_acknowledge_does_not_wait),
