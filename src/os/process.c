@@ -21,6 +21,7 @@
 enum {
 	STAT_BYTES_MAX = 4096,
 	STAT_FIELD_STATE = 3,
+	STAT_FIELD_THREADS = 20,
 	STAT_FIELD_START = 22,
 	PIDFILE_BYTES_MAX = 128,
 	FIRST_FD_ABOVE_STANDARD = 3,
@@ -262,6 +263,7 @@ enum err process_run(const struct process_options *options, uint64_t deadline_us
 
 struct stat_line {
 	char state;
+	uint32_t threads;
 	uint64_t start_ticks;
 };
 
@@ -287,6 +289,10 @@ static enum err read_stat(pid_t pid, struct stat_line *ret)
 	for (int field = STAT_FIELD_STATE; str_next(&rest, ' ', &word); field++) {
 		if (field == STAT_FIELD_STATE && word.len) {
 			line.state = word.ptr[0];
+		} else if (field == STAT_FIELD_THREADS) {
+			if (str_parse_u32(word, 0, UINT32_MAX, &line.threads)) {
+				break;
+			}
 		} else if (field == STAT_FIELD_START) {
 			rc = str_parse_u64(word, 0, UINT64_MAX, &line.start_ticks);
 			break;
@@ -309,13 +315,14 @@ enum err process_identify(pid_t pid, struct process_id *ret, struct err_ctx *err
 	return ERR_OK;
 }
 
+/* A process is a zombie as soon as its first thread has ended; the last one closes its sockets and files. */
 static char state_of(const struct process_id *id)
 {
 	struct stat_line line;
 	if (id->pid <= 0 || read_stat(id->pid, &line) || line.start_ticks != id->start_ticks) {
 		return 'X';
 	}
-	return line.state;
+	return line.state == 'Z' && line.threads > 1 ? 'D' : line.state;
 }
 
 bool process_is_alive(const struct process_id *id)

@@ -50,7 +50,7 @@ MUST_CHECK enum err process_run(const struct process_options *options, uint64_t 
 /* The identity of a running process. Errors: ERR_NOT_FOUND. */
 MUST_CHECK enum err process_identify(pid_t pid, struct process_id *ret, struct err_ctx *err);
 
-/* Is this very process still running? A zombie isn't. */
+/* Is this very process still running? A zombie isn't, once all of its threads have ended: until then it may hold its ports. */
 bool process_is_alive(const struct process_id *id);
 
 /* Is it stopped by SIGSTOP? */

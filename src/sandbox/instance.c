@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -20,8 +19,6 @@ enum {
 	LOGIN_TIMEOUT_MS = 1000,
 	CMDLINE_BYTES_MAX = 65536,
 	PID_TEXT_BYTES_MAX = 64,
-	PORT_RETRY_MS = 20,
-	PORT_WAIT_MS = 3000,
 };
 
 const char *instance_state_name(enum instance_state state)
@@ -129,21 +126,6 @@ static enum err remove_leftovers(const struct sandbox *sandbox, const struct san
 	return rc ? rc : file_remove(path, err);
 }
 
-/* A server that was killed a moment ago may still hold its port: its process counts as ended when its first thread has,
- * and the sockets are closed by the last one. */
-static enum err wait_for_port(uint16_t port, struct err_ctx *err)
-{
-	const struct timespec pause = { 0, PORT_RETRY_MS * 1000000L };
-	uint64_t end_us = clock_monotonic_us(&clock_system) + (uint64_t)PORT_WAIT_MS * US_PER_MS;
-	for (;;) {
-		enum err rc = net_port_check_free(port, err);
-		if (rc == ERR_OK || clock_monotonic_us(&clock_system) >= end_us) {
-			return rc;
-		}
-		(void)nanosleep(&pause, NULL);
-	}
-}
-
 enum err instance_start(const struct sandbox *sandbox, const struct sandbox_server *server,
 			const char *const *args, struct err_ctx *err)
 {
@@ -160,7 +142,7 @@ enum err instance_start(const struct sandbox *sandbox, const struct sandbox_serv
 	rc = rc ? rc : sandbox_state_path(sandbox, pidfile, err, "%s/pid", server->name);
 	rc = rc ? rc : file_path(option_file, err, "--defaults-file=%s/my.cnf", folder);
 	rc = rc ? rc : remove_leftovers(sandbox, server, err);
-	rc = rc ? rc : wait_for_port(server->port, err);
+	rc = rc ? rc : net_port_check_free(server->port, err);
 	if (rc) {
 		return err_wrap(err, rc, "server '%s' can't be started", server->name);
 	}

@@ -205,8 +205,9 @@ class Client:
 
     def read(self):
         for line in self.process.stdout:
-            when, who = line.split()
-            self.tries.append((float(when), who))
+            if line.endswith("\n"):  # the last one may be cut where the client was killed
+                when, who = line.split()
+                self.tries.append((float(when), who))
 
     def wait_answer(self, who, after, timeout=10.0):
         """The time of the first answer of `who` after that time."""

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,35 @@ static void test_another_start_time_is_another_process(void **state)
 	assert_int_equal(process_signal(&id, SIGKILL, NULL), ERR_NOT_FOUND);
 }
 
+static void *outlive(void *ctx)
+{
+	(void)ctx;
+	(void)pause();
+	return NULL;
+}
+
+/* A server whose last threads still hold its port is taken for one that has ended. */
+static void test_the_last_thread_decides(void **state)
+{
+	(void)state;
+	struct process_id id = { 0 };
+	pid_t pid = fork();
+	if (pid == 0) {
+		pthread_t thread;
+		if (pthread_create(&thread, NULL, outlive, NULL)) {
+			_exit(1);
+		}
+		pthread_exit(NULL);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(process_identify(pid, &id, NULL), ERR_OK);
+	(void)usleep(200 * 1000);
+	assert_true(process_is_alive(&id));
+	assert_int_equal(process_wait(&id, 0, NULL, NULL), ERR_DEADLINE);
+	assert_int_equal(process_kill(&id, in_seconds(20), NULL), ERR_OK);
+	assert_false(process_is_alive(&id));
+}
+
 static void test_pidfile(void **state)
 {
 	(void)state;
@@ -159,6 +189,7 @@ int main(void)
 		cmocka_unit_test(test_detached_is_no_child_and_can_be_waited_for),
 		cmocka_unit_test(test_stop_and_continue),
 		cmocka_unit_test(test_another_start_time_is_another_process),
+		cmocka_unit_test(test_the_last_thread_decides),
 		cmocka_unit_test(test_pidfile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
