@@ -250,7 +250,7 @@ static void act_on_server(struct record *record, const struct observation *seen,
 			return;
 		}
 		record->sync_set |= 1u << server;
-		one->started_s = seen->servers[server].status.started_s;
+		one->started_s = promise_process(&seen->servers[server].status);
 		one->acknowledges = true;
 		break;
 	case SERVER_ACT_EVICT:

@@ -59,6 +59,9 @@ static const char *replica_problem(const struct record *record, const struct obs
 	if (acknowledges && !status->semisync.replica_active) {
 		return "does not acknowledge";
 	}
+	if (acknowledges && record_is_void(record, seen, server)) {
+		return "has begun anew: is not counted on yet";
+	}
 	if (status->semisync.source_enabled) {
 		return "still waits for acknowledgements, as a primary does";
 	}

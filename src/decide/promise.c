@@ -8,6 +8,11 @@ static void promise_nothing(struct record *record)
 	record->acks = 0;
 }
 
+uint64_t promise_process(const struct server_status *status)
+{
+	return status->started_s != 0 && status->uptime_s > 0 ? status->started_s : PROCESS_NONE;
+}
+
 void promise_begin(struct record *record, const struct observation *seen, uint32_t members,
 		   const struct gtid_set *base)
 {
@@ -20,7 +25,7 @@ void promise_begin(struct record *record, const struct observation *seen, uint32
 	}
 	for (uint32_t i = 0; i < record->server_count; i++) {
 		if (record_is_member(record, i)) {
-			record->servers[i].started_s = seen->servers[i].status.started_s;
+			record->servers[i].started_s = promise_process(&seen->servers[i].status);
 			record->servers[i].acknowledges = true;
 		}
 	}
@@ -123,9 +128,10 @@ bool promise_count_processes(struct record *record, const struct observation *se
 			record->restarted_us[i] = now_us;
 		}
 		uint32_t facts = server_facts_find(record, seen, options, i, now_us);
-		if ((facts & SERVER_RUNNING) &&
+		uint64_t process = promise_process(&one->status);
+		if (process != PROCESS_NONE && (facts & SERVER_RUNNING) &&
 		    server_facts_caught_up(seen, i, record->primary, record->restarted_us[i])) {
-			record->servers[i].started_s = one->status.started_s;
+			record->servers[i].started_s = process;
 			record->restarted_us[i] = 0;
 			changed = true;
 		}

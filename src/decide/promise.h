@@ -13,6 +13,10 @@ const char *promise_update(struct record *record, const struct observation *seen
 /* What the primary has to do about it: STEP_SEMISYNC_SOURCE_ON, _OFF, or STEP_NONE. */
 enum step promise_step(const struct record *record, const struct observation *seen);
 
+/* The process that a member is counted on by: record_server.started_s. PROCESS_NONE while it can't be told from another one: a
+ * server says to the second when it began, so in its first second it may end, and one that looks the same begin. */
+uint64_t promise_process(const struct server_status *status);
+
 /* Notices members that were restarted, and counts on them again once they have received what the primary had after that.
  * Returns whether the record changed. */
 bool promise_count_processes(struct record *record, const struct observation *seen,

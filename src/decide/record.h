@@ -18,6 +18,7 @@ enum {
 	PAIR_WORDS_BYTES_MAX = 128,
 	PAIR_SCRIPT_BYTES_MAX = 72,
 	PAIR_DOMAIN_DEFAULT = 1000,
+	PROCESS_NONE = 1, /* began when there were no servers yet: no process is that one */
 };
 
 enum policy {
@@ -98,7 +99,7 @@ struct record_server {
 	 * its binary log that the present primary lacks was never acknowledged, so it may be taken back. */
 	bool may_rewind;
 	/* Of a member of the sync set: when the process began that has all it acknowledged. With a process ends what it
-	 * received and had not applied. 0: not known, then it counts. */
+	 * received and had not applied. 0: a record of an older version, then it counts; PROCESS_NONE: it doesn't. */
 	uint64_t started_s;
 	/* Its data are being replaced, or that was broken off: it is no server until it has ended. */
 	bool recloning;

@@ -512,8 +512,8 @@ void sim_server_status(const struct sim_world *world, uint32_t at, struct server
 	ret->log_replica_updates = true;
 	ret->gtid_on = true;
 	ret->gtid_strict = true;
-	ret->uptime_s = (world->now_us - server->started_us) / SECOND_US;
 	ret->started_s = sim_server_started_s(server);
+	ret->uptime_s = START_OF_TIME_S + world->now_us / SECOND_US - ret->started_s;
 	gtid_set_copy(&ret->executed, &server->executed);
 	gtid_set_copy(&ret->received, &server->received);
 	replica_status(server, &ret->replica);

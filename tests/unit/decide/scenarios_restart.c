@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "decide/health.h"
 #include "world.h"
 
 /* Another process on the same data: nothing replicates yet. */
@@ -57,6 +58,52 @@ static void test_a_member_counts_again_once_it_has_received_what_the_primary_has
 	world_fini(&world);
 }
 
+/* Within its first second, however long that is, it gets all it needs but is not counted on. */
+static void begin_anew(struct world *world, uint32_t server)
+{
+	struct server_status *status = &world->seen.servers[server].status;
+	restart(world, server);
+	status->uptime_s = 0;
+	for (unsigned i = 0; i < 100; i++) {
+		world_turn(world);
+	}
+	assert_true(status->replica.io == IO_YES && status->semisync.replica_active);
+}
+
+/* A server tells to the second when its process began: two that begin within one second look the same. */
+static void test_a_process_in_its_first_second_does_not_count(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 3);
+	struct server_status *status = &world.seen.servers[1].status;
+	begin_anew(&world, 1);
+	/* It acknowledges a commit alone, and both end; another process begins at once. */
+	world.alive &= ~BIT(0);
+	restart(&world, 1);
+	status->started_s -= 5;
+	assert_true(world_until(&world, GROUP_REFUSED, 2000));
+	assert_non_null(strstr(world.decision.facts.missing, "the relay log of s1"));
+	world_fini(&world);
+}
+
+static void test_a_process_counts_after_its_first_second(void **state)
+{
+	(void)state;
+	struct world world;
+	world_begin(&world, POLICY_LOSSLESS, 3);
+	struct server_status *status = &world.seen.servers[1].status;
+	begin_anew(&world, 1);
+	assert_false(health_check(&world.record, &world.seen, NULL));
+	status->uptime_s = 1;
+	assert_true(world_until_healthy(&world, 5));
+	assert_int_equal(world.record.servers[1].started_s, status->started_s);
+	world.alive &= ~BIT(0);
+	assert_true(world_until(&world, GROUP_REVOKING, 50));
+	assert_true(world_until(&world, GROUP_STEADY, 100));
+	world_fini(&world);
+}
+
 static void test_a_process_of_unknown_age_counts(void **state)
 {
 	(void)state;
@@ -78,6 +125,8 @@ int scenarios_restart(void)
 			test_a_member_restarted_with_the_loss_of_the_primary_proves_nothing),
 		cmocka_unit_test(
 			test_a_member_counts_again_once_it_has_received_what_the_primary_has),
+		cmocka_unit_test(test_a_process_in_its_first_second_does_not_count),
+		cmocka_unit_test(test_a_process_counts_after_its_first_second),
 		cmocka_unit_test(test_a_process_of_unknown_age_counts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

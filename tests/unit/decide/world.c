@@ -83,6 +83,7 @@ void world_init(struct world *world, enum policy policy, uint32_t count)
 		status->server_id = i + 1;
 		(void)snprintf(status->parallel_mode, sizeof(status->parallel_mode), "optimistic");
 		status->started_s = 1790000000 + i;
+		status->uptime_s = 3600;
 		status->read_only = true;
 		status->log_bin = true;
 		status->log_replica_updates = true;
