@@ -116,13 +116,16 @@ class Load:
         findings = {}
         for server in status["servers"]:
             end = time.monotonic() + REPLICA_CATCH_UP_S
-            while True:
-                finding = self.verify(server)
+            while server["name"] not in findings:
                 last = server["name"] == status["primary"] or time.monotonic() > end
-                if last or is_right(finding):
-                    break
-                time.sleep(0.2)
-            findings[server["name"]] = finding
+                try:
+                    finding = self.verify(server)
+                    if last or is_right(finding):
+                        findings[server["name"]] = finding
+                except RuntimeError:  # one that was made anew may not have the tables yet
+                    if last:
+                        raise
+                time.sleep(0 if server["name"] in findings else 0.2)
         return findings
 
 
