@@ -67,6 +67,7 @@ struct manager_options {
 	char proxy_group[ROUTE_NAME_BYTES_MAX]; /* the group that the local proxy serves */
 	uint16_t write_port;			/* of the local proxy, for status; 0: none */
 	uint16_t read_port;
+	uint16_t split_port;
 	struct duty *
 		duty; /* floating addresses of this host; used by the manager's thread unless the nodes are linked */
 	uint32_t duty_lease_ms; /* a manager alone gives its own host an address for so long */

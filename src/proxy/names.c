@@ -1,6 +1,8 @@
 /* The table behind KILL: small rows, walked. */
 #include "proxy/names.h"
 
+#include <string.h>
+
 #include "base/check.h"
 #include "base/mem.h"
 
@@ -16,18 +18,32 @@ void names_fini(struct names *names)
 	names->items = mem_free(names->items);
 }
 
-static struct name *find(struct names *names, uint32_t session_id)
+/* The place of the first id that isn't smaller. */
+static size_t lower_bound(const struct names *names, uint32_t session_id)
 {
-	for (size_t i = 0; i < names->count; i++) {
-		if (names->items[i].session_id == session_id) {
-			return &names->items[i];
+	size_t low = 0;
+	size_t high = names->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (names->items[middle].session_id < session_id) {
+			low = middle + 1;
+		} else {
+			high = middle;
 		}
 	}
-	return NULL;
+	return low;
+}
+
+static struct name *find(struct names *names, uint32_t session_id)
+{
+	size_t at = lower_bound(names, session_id);
+	return at < names->count && names->items[at].session_id == session_id ? &names->items[at]
+									      : NULL;
 }
 
 static struct name *add(struct names *names, uint32_t session_id)
 {
+	size_t at = lower_bound(names, session_id);
 	if (names->count == names->cap) {
 		size_t cap = names->cap ? names->cap * 2 : 64;
 		struct name *items = mem_resize(names->items, cap * sizeof(*items));
@@ -37,11 +53,14 @@ static struct name *add(struct names *names, uint32_t session_id)
 		names->items = items;
 		names->cap = cap;
 	}
-	names->items[names->count] = (struct name){ .session_id = session_id };
-	return &names->items[names->count++];
+	memmove(&names->items[at + 1], &names->items[at],
+		(names->count - at) * sizeof(struct name));
+	names->items[at] = (struct name){ .session_id = session_id };
+	names->count++;
+	return &names->items[at];
 }
 
-void names_set(struct names *names, uint32_t session_id, uint32_t thread_id)
+void names_set(struct names *names, uint32_t session_id, uint32_t thread_id, const void *account)
 {
 	(void)pthread_mutex_lock(&names->mutex);
 	struct name *name = find(names, session_id);
@@ -50,6 +69,7 @@ void names_set(struct names *names, uint32_t session_id, uint32_t thread_id)
 	}
 	if (name) {
 		name->thread_id = thread_id;
+		name->account = account;
 	}
 	(void)pthread_mutex_unlock(&names->mutex);
 }
@@ -59,7 +79,9 @@ void names_remove(struct names *names, uint32_t session_id)
 	(void)pthread_mutex_lock(&names->mutex);
 	struct name *name = find(names, session_id);
 	if (name) {
-		*name = names->items[--names->count];
+		size_t behind = names->count - 1 - (size_t)(name - names->items);
+		memmove(name, name + 1, behind * sizeof(*name));
+		names->count--;
 	}
 	(void)pthread_mutex_unlock(&names->mutex);
 }
@@ -74,6 +96,28 @@ uint32_t names_find(struct names *names, uint32_t session_id, bool mark)
 	}
 	(void)pthread_mutex_unlock(&names->mutex);
 	return thread_id;
+}
+
+bool names_end(struct names *names, uint32_t session_id, const void *account)
+{
+	(void)pthread_mutex_lock(&names->mutex);
+	struct name *name = find(names, session_id);
+	bool ends = name && name->thread_id == 0 && name->account == account;
+	if (ends) {
+		name->ends = true;
+		atomic_store(&names->ends, true);
+	}
+	(void)pthread_mutex_unlock(&names->mutex);
+	return ends;
+}
+
+bool names_is_ended(struct names *names, uint32_t session_id)
+{
+	(void)pthread_mutex_lock(&names->mutex);
+	const struct name *name = find(names, session_id);
+	bool ends = name && name->ends;
+	(void)pthread_mutex_unlock(&names->mutex);
+	return ends;
 }
 
 void names_unmark(struct names *names, uint32_t session_id)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,13 +14,16 @@ struct name {
 	uint32_t session_id;
 	uint32_t thread_id; /* the server's; 0: none */
 	uint32_t killed;    /* a thread_id whose end is to end the session; 0: none */
+	bool ends;	    /* it had no server connection when it was killed */
+	const void *account; /* who it is: told apart by address alone */
 };
 
 struct names {
 	pthread_mutex_t mutex;
-	struct name *items; /* [count]; owned */
+	struct name *items; /* [count] by ascending session_id; owned */
 	size_t count;
 	size_t cap;
+	atomic_bool ends; /* some name has it */
 };
 
 /* Memory is the caller's; an empty table. */
@@ -27,12 +31,18 @@ void names_init(struct names *names);
 /* Releases it; nobody may use it any more. */
 void names_fini(struct names *names);
 
-/* Sets the server's id for a session, adding it. Without memory the session can't be named. */
-void names_set(struct names *names, uint32_t session_id, uint32_t thread_id);
+/* Sets the server's id for a session of this account, adding it. Without memory the session can't be named. */
+void names_set(struct names *names, uint32_t session_id, uint32_t thread_id, const void *account);
 void names_remove(struct names *names, uint32_t session_id); /* harmless when it isn't there */
 
 /* The server's id for a session; 0 when there is none. mark: its end is to end the session. */
 uint32_t names_find(struct names *names, uint32_t session_id, bool mark);
+
+/* The session has no server connection, and is of this account: it is to end. false: it isn't so. */
+bool names_end(struct names *names, uint32_t session_id, const void *account);
+
+/* Was that asked for? */
+bool names_is_ended(struct names *names, uint32_t session_id);
 
 /* Takes a mark back. */
 void names_unmark(struct names *names, uint32_t session_id);

@@ -20,6 +20,7 @@ struct proxy;
 enum proxy_listener_role {
 	PROXY_WRITES, /* sessions are routed to the primary */
 	PROXY_READS,  /* sessions are routed to healthy replicas, by least connections and weight */
+	PROXY_SPLIT, /* statement by statement: certain reads to replicas, all else to the primary; sessions share connections */
 	PROXY_SERVICE, /* any bytes, to the back ends of a service: no SQL, no accounts, no lease */
 };
 
@@ -55,6 +56,9 @@ struct proxy_options {
 	uint32_t workers;     /* 0: one per processor */
 	uint32_t hold_ms_max; /* how long a statement waits for a primary before it gets an error */
 	uint32_t sessions_max;	    /* further clients get error 1040 */
+	uint32_t server_connections_max; /* that sessions of PROXY_SPLIT share, to one server; 0: no limit */
+	bool pool_forgets;	/* for tests: no session of PROXY_SPLIT finds its connection as it left it */
+	uint32_t causal_ms_max; /* for a replica to have what its session wrote (PROXY_SPLIT); 0: nobody waits */
 	uint32_t connect_ms_max;    /* to a server, including log-in; to a back end */
 	uint32_t check_interval_ms; /* between two checks of a back end */
 	uint32_t check_timeout_ms;  /* of one check */

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "proxy/pool.h"
 #include "proxy/routing/routing.h"
 #include "proxy/session/session.h"
 
@@ -27,12 +28,29 @@ static const capabilities passed_caps =
 /* What the proxy needs of every server. */
 static const capabilities needed_caps = CAP_PROTOCOL_41 | CAP_SECURE_CONNECTION | CAP_PLUGIN_AUTH;
 
+void upstream_take_caps(struct upstream *upstream)
+{
+	upstream->client_caps = upstream->session->caps & passed_caps;
+}
+
+bool upstream_fits(const struct upstream *upstream, const struct session *session)
+{
+	return upstream->credential == session->credential &&
+	       upstream->client_caps == (session->caps & passed_caps) &&
+	       upstream->collation == session->collation &&
+	       (session->state.schema || !upstream->has_schema) &&
+	       strcmp(upstream->user, session->user) == 0;
+}
+
 static void on_event(struct watch *watch, uint32_t epoll_events)
 {
 	struct upstream *upstream = LIST_ENTRY(watch, struct upstream, watch);
 	if (upstream->session) {
 		transport_note(&upstream->io, epoll_events);
 		session_run(upstream->session);
+	} else if (upstream->parked) {
+		transport_note(&upstream->io, epoll_events);
+		pool_look(upstream);
 	}
 }
 
@@ -75,10 +93,15 @@ struct upstream *upstream_open(struct session *session, uint32_t server, bool as
 		.is_connecting = true,
 	};
 	memcpy(upstream->host, target->route.servers[server].host, sizeof(upstream->host));
+	buf_init(&upstream->entered, RESULT_SCAN_PAYLOAD_BYTES_MAX);
 	buf_init(&upstream->in, UPSTREAM_IN_BYTES_MAX);
 	buf_init(&upstream->out, UPSTREAM_OUT_BYTES_MAX);
 	buf_init(&upstream->refusal, UPSTREAM_REFUSAL_BYTES_MAX);
 	transport_init_tcp(&upstream->io, fd);
+	list_init(&upstream->pool_link);
+	if (session->role == PROXY_SPLIT) {
+		pool_adopt(upstream);
+	}
 	list_add_tail(&worker->connecting, &upstream->link);
 	worker->connecting_count++;
 	if (worker_watch(worker, fd, &upstream->watch) != ERR_OK) {
@@ -129,6 +152,7 @@ struct upstream *upstream_close(struct upstream *upstream, bool reset)
 		return NULL;
 	}
 	leave_connecting(upstream);
+	pool_forget(upstream);
 	if (upstream->phase == UPSTREAM_READY && !reset && transport_is_open(&upstream->io)) {
 		size_t count = 0;
 		/* A courtesy: the server logs no aborted connection. */
@@ -139,6 +163,7 @@ struct upstream *upstream_close(struct upstream *upstream, bool reset)
 	buf_fini(&upstream->in);
 	buf_fini(&upstream->out);
 	buf_fini(&upstream->refusal);
+	buf_fini(&upstream->entered);
 	upstream->session = NULL;
 	upstream->dying.free = free_dying;
 	list_add_tail(&upstream->worker->dying, &upstream->dying.link);
@@ -175,7 +200,7 @@ static enum upstream_progress refused_greeting(struct upstream *upstream, const 
 
 static enum upstream_progress take_greeting(struct upstream *upstream, struct str payload)
 {
-	const struct session *session = upstream->session;
+	struct session *session = upstream->session;
 	struct greeting greeting;
 	struct err_ctx err = { 0 };
 	enum err rc = greeting_decode(payload, &greeting, &err);
@@ -201,8 +226,9 @@ static enum upstream_progress take_greeting(struct upstream *upstream, struct st
 		login.caps |= CAP_CONNECT_WITH_DB;
 	}
 	upstream->caps = login.caps;
+	upstream_take_caps(upstream);
 	upstream->thread_id = greeting.connection_id;
-	names_set(&upstream->worker->names, session->id, greeting.connection_id);
+	session_set_name(session, greeting.connection_id);
 	rc = server_auth_begin(&upstream->auth, &greeting, &login, session->plugin,
 			       session->credential, &upstream->out, &upstream->sequence, &err);
 	if (rc) {
@@ -214,7 +240,6 @@ static enum upstream_progress take_greeting(struct upstream *upstream, struct st
 
 static enum upstream_progress take_auth(struct upstream *upstream, struct str payload)
 {
-	struct session *session = upstream->session;
 	struct err_ctx err = { 0 };
 	enum server_auth_next next = SERVER_AUTH_READ;
 	enum err rc = server_auth_step(&upstream->auth, payload, &upstream->out,
@@ -228,9 +253,9 @@ static enum upstream_progress take_auth(struct upstream *upstream, struct str pa
 	case SERVER_AUTH_REFUSED:
 		return refused(upstream, payload);
 	case SERVER_AUTH_DONE:
-		buf_clear(&session->entered);
-		buf_add_str(&session->entered, payload);
-		upstream_set_up(upstream, true, NULL);
+		buf_clear(&upstream->entered);
+		buf_add_str(&upstream->entered, payload);
+		upstream_set_up(upstream, &(struct upstream_setup){ .state = true });
 		break;
 	}
 	return UPSTREAM_WAITS;
@@ -245,10 +270,58 @@ static void add_command(struct upstream *upstream, uint8_t command, struct str t
 	packet_end(&upstream->out, mark, &sequence);
 }
 
+void upstream_queue_close(struct upstream *upstream, uint32_t statement_id)
+{
+	uint8_t sequence = 0;
+	size_t mark = packet_begin(&upstream->out);
+	buf_add_u8(&upstream->out, COMMAND_STMT_CLOSE);
+	buf_add_u32(&upstream->out, statement_id);
+	packet_end(&upstream->out, mark, &sequence);
+}
+
+static void add_setup(struct upstream *upstream, uint8_t command, struct str text)
+{
+	add_command(upstream, command, text);
+	upstream->setup_count++;
+}
+
 static void add_setup_query(struct upstream *upstream, struct str sql)
 {
-	add_command(upstream, COMMAND_QUERY, sql);
-	upstream->setup_count++;
+	add_setup(upstream, COMMAND_QUERY, sql);
+}
+
+void upstream_renew_serial(struct upstream *upstream)
+{
+	upstream->serial = ++upstream->worker->upstream_serial;
+}
+
+/* As after a log-in. MySQL forgets the character set that was agreed on there: its variables take ids too. */
+static void add_reset(struct upstream *upstream)
+{
+	enum { SET_BYTES_MAX = 160 };
+	char memory[SET_BYTES_MAX];
+	const struct session *session = upstream->session;
+	struct buf sql;
+	add_setup(upstream, COMMAND_RESET_CONNECTION, (struct str){ "", 0 });
+	upstream_renew_serial(upstream);
+	upstream->tracking = false;
+	if (!session->mariadb) {
+		buf_init_fixed(&sql, memory, sizeof(memory));
+		buf_printf(&sql,
+			   "SET SESSION character_set_client=%u, character_set_results=%u, "
+			   "collation_connection=%u",
+			   session->collation, session->collation, session->collation);
+		add_setup_query(upstream, buf_str(&sql));
+	}
+}
+
+/* A connection keeps its schema over a reset; another session may have chosen another one. */
+static void add_schema(struct upstream *upstream)
+{
+	const char *schema = upstream->session->state.schema;
+	if (upstream->shared && schema) {
+		add_setup(upstream, COMMAND_INIT_DB, str_of(schema));
+	}
 }
 
 static void add_state(struct upstream *upstream)
@@ -271,19 +344,45 @@ static void add_state(struct upstream *upstream)
 	buf_fini(&sql);
 }
 
-void upstream_set_up(struct upstream *upstream, bool with_state, struct stmt *stmt)
+static void add_causal(struct upstream *upstream)
+{
+	enum { WAIT_BYTES_MAX = CAUSAL_BYTES_MAX + 128 };
+	char memory[WAIT_BYTES_MAX];
+	const struct session *session = upstream->session;
+	struct buf sql;
+	buf_init_fixed(&sql, memory, sizeof(memory));
+	causal_write_wait(&session->causal, session->mariadb,
+			  upstream->worker->shared->options.causal_ms_max, &sql);
+	add_setup_query(upstream, buf_str(&sql));
+	upstream->waits_causal = true;
+}
+
+void upstream_set_up(struct upstream *upstream, const struct upstream_setup *setup)
 {
 	bool tracks = (upstream->caps & CAP_SESSION_TRACK) != 0;
+	struct stmt *stmt = setup->stmt;
+	bool entered = upstream->phase == UPSTREAM_READY;
 	upstream->phase = UPSTREAM_SETUP;
 	upstream->setup_failed = false;
-	if (with_state) {
+	if (setup->reset) {
+		add_reset(upstream);
+	}
+	if (setup->state && entered) {
+		add_schema(upstream);
+	}
+	upstream->setup_leading = upstream->setup_count;
+	if (setup->state) {
 		add_state(upstream);
+		upstream->state_version = upstream->session->state.version;
 	}
 	/* After the state, so that its own changes are not reported back. */
 	for (size_t i = 0; tracks && !upstream->tracking && state_tracking_sql(i); i++) {
 		add_setup_query(upstream, str_of(state_tracking_sql(i)));
 	}
 	upstream->tracking = true;
+	if (setup->causal) {
+		add_causal(upstream);
+	}
 	upstream->setup_total = upstream->setup_count;
 	if (stmt) {
 		add_command(upstream, COMMAND_STMT_PREPARE,
@@ -299,7 +398,8 @@ static void take_refused_setup(struct upstream *upstream, struct str payload)
 	enum { ERRNO_READ_ONLY_VARIABLE = 1238 };
 	const struct state *state = &upstream->session->state;
 	struct reply_err error = { 0 };
-	uint32_t index = upstream->setup_total - upstream->setup_count;
+	uint32_t replies = upstream->setup_total - upstream->setup_count;
+	uint32_t index = replies - upstream->setup_leading;
 	bool known = reply_err_decode(payload, &error, NULL) == ERR_OK;
 	if (known && error.server_errno == ERRNO_READ_ONLY_VARIABLE) {
 		return;
@@ -307,8 +407,10 @@ static void take_refused_setup(struct upstream *upstream, struct str payload)
 	upstream->setup_failed = true;
 	log_event(upstream->worker->shared->options.log, LOG_WARN, "proxy.state.refused",
 		  "a server did not take a session variable again",
-		  LOG_TEXT("variable", index < state->variable_count ? state->variables[index].name
-								     : "(tracking)"),
+		  LOG_TEXT("variable", replies < upstream->setup_leading ? "(schema)"
+				       : index < state->variable_count
+					       ? state->variables[index].name
+					       : "(tracking)"),
 		  LOG_U64("errno", known ? error.server_errno : 0),
 		  LOG_U64("session", upstream->session->id));
 }
@@ -331,10 +433,16 @@ static enum upstream_progress take_setup(struct upstream *upstream,
 			(void)refused(upstream, step->payload);
 			return UPSTREAM_STMT_REFUSED;
 		}
-		take_refused_setup(upstream, step->payload);
+		if (!upstream->waits_causal || upstream->setup_count > 1) {
+			take_refused_setup(upstream, step->payload);
+		}
 	}
 	if (step->next != REPLY_WALK_DONE) {
 		return UPSTREAM_WAITS;
+	}
+	if (upstream->waits_causal && upstream->setup_count == 1) {
+		upstream->waits_causal = false;
+		upstream->behind = upstream->walk.scan.rows == 0;
 	}
 	upstream->walking = false;
 	if (upstream->setup_count) {
@@ -345,17 +453,24 @@ static enum upstream_progress take_setup(struct upstream *upstream,
 	return UPSTREAM_WAITS;
 }
 
+static enum upstream_progress end_setup(struct upstream *upstream)
+{
+	bool failed = upstream->setup_failed;
+	bool behind = upstream->behind;
+	upstream->setup_failed = false;
+	upstream->behind = false;
+	leave_connecting(upstream);
+	upstream->phase = UPSTREAM_READY;
+	return failed ? UPSTREAM_STATE_REFUSED : behind ? UPSTREAM_BEHIND : UPSTREAM_IS_READY;
+}
+
 /* Walks what has come of the replies; READY when all have. */
 static enum upstream_progress run_setup(struct upstream *upstream)
 {
 	for (;;) {
 		if (!upstream->walking) {
 			if (!upstream->setup_count && !upstream->preparing) {
-				bool failed = upstream->setup_failed;
-				upstream->setup_failed = false;
-				leave_connecting(upstream);
-				upstream->phase = UPSTREAM_READY;
-				return failed ? UPSTREAM_STATE_REFUSED : UPSTREAM_IS_READY;
+				return end_setup(upstream);
 			}
 			(void)reply_walk_start(&upstream->walk,
 					       upstream->setup_count ? COMMAND_QUERY

@@ -29,11 +29,20 @@ enum upstream_progress {
 	UPSTREAM_LOST,		/* refused, reset, end of stream, deadline */
 	UPSTREAM_REFUSED,	/* the server answered the log-in with an ERR: upstream->refusal */
 	UPSTREAM_BROKEN,	/* the server broke the protocol: upstream->refusal has words */
+	UPSTREAM_BEHIND,	/* ready, but the replica lacks what the session wrote */
 	UPSTREAM_STATE_REFUSED, /* a variable was not taken again */
 	UPSTREAM_STMT_REFUSED,	/* PREPARE failed: upstream->refusal is the server's payload */
 };
 
 enum { UPSTREAM_REFUSAL_BYTES_MAX = 2048 };
+
+/* What to do on a connection before the session's own command. */
+struct upstream_setup {
+	bool reset;	   /* it was another session's: COM_RESET_CONNECTION */
+	bool state;	   /* the session's state */
+	bool causal;	   /* what the session wrote: UPSTREAM_BEHIND when it isn't there in time */
+	struct stmt *stmt; /* to be prepared, or NULL */
+};
 
 struct upstream {
 	struct watch watch;
@@ -62,9 +71,26 @@ struct upstream {
 	bool tracking;		/* the server reports what the proxy needs */
 	uint32_t setup_count;	/* replies to SET that are still to come */
 	uint32_t setup_total;	/* of so many */
+	uint32_t setup_leading; /* of them in front of the variables */
 	struct stmt *preparing; /* the PREPARE behind them, or NULL */
 	bool setup_failed;
+	bool waits_causal; /* the last of them */
+	bool behind;
 	struct buf refusal; /* payload of an ERR packet */
+	struct buf entered; /* payload of the server's OK to the log-in */
+
+	/* Of a connection that sessions share (pool.h). */
+	bool shared;
+	bool parked;		 /* on worker->parked; session is NULL then */
+	struct list pool_link;	 /* worker->parked or none */
+	struct session *owner;	 /* whose links[] has it while it is parked; NULL: nobody's */
+	uint64_t parked_us;
+	uint64_t state_version;	 /* of the state of its session, as it is here */
+	char *user;		 /* owned */
+	const struct credential *credential; /* a reference */
+	capabilities client_caps; /* of its sessions, as far as they matter to the server */
+	uint8_t collation;
+	bool has_schema; /* can't be without one any more */
 };
 
 /* Starts a connection for `session` to servers[server] of the route in force. NULL when it fails at
@@ -74,9 +100,20 @@ struct upstream *upstream_open(struct session *session, uint32_t server, bool as
 /* Goes on with connecting, log-in and set-up as far as it can. */
 enum upstream_progress upstream_run(struct upstream *upstream);
 
-/* Begins set-up statements: tracking when it is off; all state when with_state; PREPARE of stmt when
- * it isn't NULL. Then upstream_run() until it is ready again. */
-void upstream_set_up(struct upstream *upstream, bool with_state, struct stmt *stmt);
+/* Begins set-up statements; tracking is switched on when it is off. Then upstream_run() until it is ready again. */
+void upstream_set_up(struct upstream *upstream, const struct upstream_setup *setup);
+
+/* Could `session` have logged in to get this very connection? */
+bool upstream_fits(const struct upstream *upstream, const struct session *session);
+
+/* COM_STMT_CLOSE goes out with what is sent next. */
+void upstream_queue_close(struct upstream *upstream, uint32_t statement_id);
+
+/* What its session and the server have agreed on has changed. */
+void upstream_take_caps(struct upstream *upstream);
+
+/* It is another one to those who remember statements by its serial. */
+void upstream_renew_serial(struct upstream *upstream);
 
 /* As transport_write(), but TRANSPORT_BLOCKED as long as this node's lease keeps traffic from the primary. */
 enum transport_result upstream_write(struct upstream *upstream, const void *bytes, size_t count,

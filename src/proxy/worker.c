@@ -2,6 +2,7 @@
 #include "proxy/worker.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -73,6 +74,8 @@ enum err worker_init(struct worker *worker, struct worker_shared *shared, uint32
 	list_init(&worker->logins);
 	list_init(&worker->held);
 	list_init(&worker->connecting);
+	list_init(&worker->parked);
+	list_init(&worker->starved);
 	list_init(&worker->ready);
 	list_init(&worker->dying);
 	relays_init(&worker->relays);
@@ -149,6 +152,7 @@ static void apply_target(struct worker *worker, struct target *target)
 	LIST_EACH (&worker->sessions, link) {
 		session_reroute(LIST_ENTRY(link, struct session, link));
 	}
+	pool_reroute(worker);
 	worker->preopen_wanted = true;
 	worker->timers_due_us = 0;
 }
@@ -178,6 +182,14 @@ static void take_mail(struct worker *worker)
 		worker->backends = backends;
 		relays_apply(worker);
 		service_checks_apply(worker);
+	}
+	if (atomic_exchange(&worker->names.ends, false)) {
+		LIST_EACH (&worker->sessions, link) {
+			struct session *session = LIST_ENTRY(link, struct session, link);
+			if (names_is_ended(&worker->names, session->id)) {
+				session_close(session);
+			}
+		}
 	}
 	if (atomic_load(&worker->stop_asked)) {
 		worker->stopping = true;
@@ -287,6 +299,7 @@ static void run_timers(struct worker *worker)
 		session_run(LIST_ENTRY(link, struct session, held_link));
 	}
 	move_readers(worker);
+	pool_turn(worker);
 	preopen(worker);
 }
 
@@ -361,7 +374,11 @@ static void publish_status(struct worker *worker)
 
 static void *run(void *arg)
 {
+	enum { THREAD_NAME_BYTES = 16 };
 	struct worker *worker = arg;
+	char name[THREAD_NAME_BYTES];
+	(void)snprintf(name, sizeof(name), "proxy-%u", (unsigned)worker->index);
+	(void)pthread_setname_np(pthread_self(), name); /* for people who look at top -H */
 	struct epoll_event events[WORKER_EVENTS_PER_TURN];
 	while (!worker->stopping) {
 		int count = epoll_wait(worker->epoll_fd, events, WORKER_EVENTS_PER_TURN,
@@ -383,6 +400,7 @@ static void *run(void *arg)
 	LIST_EACH (&worker->sessions, link) {
 		session_close(LIST_ENTRY(link, struct session, link));
 	}
+	pool_close(worker);
 	relays_close(worker);
 	service_checks_close(worker);
 	free_dying(worker);

@@ -23,7 +23,7 @@
 #include "wire/auth_sha2_rsa.h"
 
 enum {
-	WORKER_LISTENERS_MAX = 2 + SERVICES_MAX,
+	WORKER_LISTENERS_MAX = 3 + SERVICES_MAX,
 	WORKER_SCRATCH_BYTES = 65536,
 	WORKER_EVENTS_PER_TURN = 64,
 	WORKER_ACCEPTS_PER_TURN = 32,
@@ -107,6 +107,8 @@ struct worker {
 	struct list logins;	/* clients that have not logged in, by deadline */
 	struct list held;	/* sessions with a statement that waits, by its age */
 	struct list connecting; /* server connections on their way, by deadline */
+	struct list parked;	/* server connections that sessions share, longest parked first */
+	struct list starved;	/* sessions that wait for one of them, longest first */
 	struct list ready;	/* sessions that have used their share of a turn */
 	struct list dying;	/* freed at the end of the turn */
 	uint64_t session_serial;
@@ -114,6 +116,8 @@ struct worker {
 	uint32_t connecting_count;
 	uint32_t session_count;
 	uint32_t held_count;
+	uint32_t parked_count;
+	uint32_t shared_open[ROUTE_SERVERS_MAX]; /* connections that sessions share, by server */
 	uint32_t transactions_open;	   /* on the primary */
 	uint32_t reads[ROUTE_SERVERS_MAX]; /* read sessions by server of the route in force */
 	uint64_t avoid_until_us[ROUTE_SERVERS_MAX];  /* refused a connection lately */

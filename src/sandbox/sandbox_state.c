@@ -168,6 +168,7 @@ static enum err read_json(const json_t *json, struct sandbox *sandbox)
 	}
 	enum err rc = copy_port(json, "write_port", &sandbox->write_port);
 	rc = rc ? rc : copy_port(json, "read_port", &sandbox->read_port);
+	rc = rc ? rc : copy_port(json, "split_port", &sandbox->split_port);
 	sandbox->pair = json_is_true(json_object_get(json, "pair"));
 	return rc ? rc : read_servers(json_object_get(json, "servers"), sandbox);
 }
@@ -219,12 +220,13 @@ enum err sandbox_state_save(const struct sandbox *sandbox, struct err_ctx *err)
 					   (int)server->port, "server_id", (int)server->server_id));
 	}
 	json_t *json = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:o}", "name",
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:i, s:i, s:i, s:o}", "name",
 		sandbox->name, "sockets", sandbox->sockets, "flavor", sandbox->flavor, "version",
 		sandbox->version, "policy", sandbox->policy, "program", sandbox->program,
 		"template", sandbox->template_folder, "template_id", sandbox->template_id, "muster",
 		sandbox->muster, "pair", (int)sandbox->pair, "write_port", (int)sandbox->write_port,
-		"read_port", (int)sandbox->read_port, "servers", servers);
+		"read_port", (int)sandbox->read_port, "split_port", (int)sandbox->split_port,
+		"servers", servers);
 	char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
 	json_decref(json);
 	if (!text) {

@@ -54,6 +54,7 @@ struct sandbox {
 	bool pair; /* db1 and db2 are a pair, the others are below them in turn */
 	uint16_t write_port;
 	uint16_t read_port;
+	uint16_t split_port;
 	struct sandbox_server servers[SANDBOX_SERVERS_MAX];
 	size_t server_count;
 };

@@ -28,7 +28,8 @@ enum {
 	HEALTHY_TIMEOUT_S = 20,
 	PORT_WRITE = 0, /* places in the set of held ports; the servers' follow */
 	PORT_READ = 1,
-	PORT_FIRST_SERVER = 2,
+	PORT_SPLIT = 2,
+	PORT_FIRST_SERVER = 3,
 };
 
 /* One sandbox_up() at work. */
@@ -76,11 +77,12 @@ static size_t ports_in_use(uint16_t *ports, size_t max)
 	for (size_t i = 0; i < json_array_size(names); i++) {
 		struct sandbox other;
 		if (sandbox_state_load(json_string_value(json_array_get(names, i)), &other, NULL) ||
-		    count + SANDBOX_SERVERS_MAX + 2 > max) {
+		    count + SANDBOX_SERVERS_MAX + PORT_FIRST_SERVER > max) {
 			continue;
 		}
 		ports[count++] = other.write_port;
 		ports[count++] = other.read_port;
+		ports[count++] = other.split_port;
 		for (size_t k = 0; k < other.server_count; k++) {
 			ports[count++] = other.servers[k].port;
 		}
@@ -102,6 +104,7 @@ static enum err choose_ports(struct making *making, struct err_ctx *err)
 	}
 	sandbox->write_port = making->ports.ports[PORT_WRITE];
 	sandbox->read_port = making->ports.ports[PORT_READ];
+	sandbox->split_port = making->ports.ports[PORT_SPLIT];
 	sandbox->server_count = count;
 	for (size_t i = 0; i < count; i++) {
 		struct sandbox_server *server = &sandbox->servers[i];
@@ -238,6 +241,7 @@ static enum err start_all(struct making *making, struct err_ctx *err)
 	}
 	net_port_let_go(&making->ports, PORT_WRITE);
 	net_port_let_go(&making->ports, PORT_READ);
+	net_port_let_go(&making->ports, PORT_SPLIT);
 	rc = node_start(sandbox, err);
 	for (size_t i = 0; i < sandbox->server_count && !rc; i++) {
 		rc = instance_make(sandbox, &sandbox->servers[i], err);

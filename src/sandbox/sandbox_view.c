@@ -54,12 +54,12 @@ json_t *sandbox_view_describe(const struct sandbox *sandbox)
 	if (sandbox_state_socket(sandbox, NULL, socket, NULL)) {
 		socket[0] = '\0';
 	}
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:i, s:i, s:s, s:o, s:o}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:i, s:i, s:i, s:s, s:o, s:o}",
 			 "name", sandbox->name, "state", state, "flavor", sandbox->flavor,
 			 "version", sandbox->version, "policy", sandbox->policy, "running",
 			 (int)running, "folder", sandbox->root, "socket", socket, "host",
 			 "127.0.0.1", "write_port", (int)sandbox->write_port, "read_port",
-			 (int)sandbox->read_port, "user",
+			 (int)sandbox->read_port, "split_port", (int)sandbox->split_port, "user",
 			 sandbox_state_account_user(SANDBOX_APPLICATION), "muster", muster,
 			 "servers", servers);
 }
@@ -112,10 +112,11 @@ enum err sandbox_view_env(const struct sandbox *sandbox, json_t **ret, struct er
 	}
 	buf_init_fixed(&servers, servers_memory, sizeof(servers_memory));
 	print_servers(sandbox, &servers);
-	*ret = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s}", "MUSTER_SOCKET", socket,
+	*ret = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:s, s:s}", "MUSTER_SOCKET", socket,
 			 "MUSTER_GROUP", sandbox->name, "MUSTER_HOST", "127.0.0.1",
 			 "MUSTER_WRITE_PORT", json_sprintf("%u", (unsigned)sandbox->write_port),
 			 "MUSTER_READ_PORT", json_sprintf("%u", (unsigned)sandbox->read_port),
+			 "MUSTER_SPLIT_PORT", json_sprintf("%u", (unsigned)sandbox->split_port),
 			 "MUSTER_USER", sandbox_state_account_user(SANDBOX_APPLICATION),
 			 "MUSTER_PASSWORD", password.text, "MUSTER_SERVERS", buf_text(&servers));
 	secret_wipe(&password);

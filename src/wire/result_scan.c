@@ -132,11 +132,14 @@ static enum err read_ok_status(struct result_scan *scan, struct str prefix, stru
 	struct cursor cur = cursor_of_str(prefix);
 	uint64_t number;
 	uint16_t status;
+	uint16_t warnings;
 	if (cursor_skip(&cur, 1) != ERR_OK || cursor_lenenc(&cur, &number) != ERR_OK ||
-	    cursor_lenenc(&cur, &number) != ERR_OK || cursor_u16(&cur, &status) != ERR_OK) {
+	    cursor_lenenc(&cur, &number) != ERR_OK || cursor_u16(&cur, &status) != ERR_OK ||
+	    cursor_u16(&cur, &warnings) != ERR_OK) {
 		return err_set(err, ERR_PROTOCOL, "OK packet is cut short");
 	}
 	scan->status = status;
+	scan->warnings = warnings;
 	scan->has_status = true;
 	return ERR_OK;
 }
@@ -147,6 +150,7 @@ static enum err read_eof_status(struct result_scan *scan, struct str prefix, str
 	enum err rc = reply_eof_decode(prefix, &eof, err);
 	if (rc == ERR_OK) {
 		scan->status = eof.status;
+		scan->warnings = eof.warnings;
 		scan->has_status = true;
 	}
 	return rc;

@@ -49,6 +49,7 @@ struct result_scan {
 	bool has_status;       /* an OK or EOF has come */
 	bool failed;	       /* ended by an ERR */
 	uint16_t status;       /* of the last OK or EOF; an ERR carries none and leaves it */
+	uint16_t warnings;     /* of the same; they can be asked for until the next statement */
 	uint16_t server_errno; /* of the ERR */
 	uint32_t statement_id; /* of RESULT_PACKET_PREPARED */
 	uint16_t statement_params;

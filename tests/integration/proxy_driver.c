@@ -2,7 +2,7 @@
  * manager.
  *
  * usage: proxy_driver [--workers N] [--hold-ms N] [--sessions N] [--connect-ms N] [--check-ms N]
- *                     [--listen writes|reads|SERVICE]...
+ *                     [--listen writes|reads|split|SERVICE]...
  * It prints "port INDEX PORT" for each listener, then answers each line with one line:
  *   facts VERSION PLUGIN CAPABILITIES CHARSET MARIADB   what the greeting says (no blanks in it)
  *   account USER HOST PLUGIN AUTH LOCKED   all but LOCKED in hexadecimal, "-" when empty
@@ -264,6 +264,7 @@ int main(int argc, char **argv)
 					 .hold_ms_max = 10000,
 					 .sessions_max = 10000,
 					 .connect_ms_max = 3000,
+					 .causal_ms_max = 1000,
 					 .check_interval_ms = 200,
 					 .check_timeout_ms = 500,
 					 .check_rise = 2,
@@ -282,6 +283,12 @@ int main(int argc, char **argv)
 			options.sessions_max = number(argv[i + 1]);
 		} else if (strcmp(argv[i], "--connect-ms") == 0) {
 			options.connect_ms_max = number(argv[i + 1]);
+		} else if (strcmp(argv[i], "--server-connections") == 0) {
+			options.server_connections_max = number(argv[i + 1]);
+		} else if (strcmp(argv[i], "--pool-forgets") == 0) {
+			options.pool_forgets = number(argv[i + 1]);
+		} else if (strcmp(argv[i], "--causal-ms") == 0) {
+			options.causal_ms_max = number(argv[i + 1]);
 		} else if (strcmp(argv[i], "--check-ms") == 0) {
 			options.check_interval_ms = number(argv[i + 1]);
 		} else if (strcmp(argv[i], "--listen") == 0 &&
@@ -290,8 +297,10 @@ int main(int argc, char **argv)
 			(void)snprintf(listener->host, sizeof(listener->host), "127.0.0.1");
 			bool writes = strcmp(argv[i + 1], "writes") == 0;
 			bool reads = strcmp(argv[i + 1], "reads") == 0;
+			bool split = strcmp(argv[i + 1], "split") == 0;
 			listener->role = writes	 ? PROXY_WRITES
 					 : reads ? PROXY_READS
+					 : split ? PROXY_SPLIT
 						 : PROXY_SERVICE;
 			(void)snprintf(listener->service, sizeof(listener->service), "%s",
 				       argv[i + 1]);

@@ -14,6 +14,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 WAIT_S = 20
 MARIADB_CAPS = 0x81FFF7FE
 MYSQL_CAPS = 0xDFFFFFFF
+LISTEN = ["--listen", "writes", "--listen", "reads", "--listen", "split"]
+SPLIT = 2
 
 
 def driver_path():
@@ -35,12 +37,12 @@ def to_hex(value):
 
 
 class Proxy:
-    """Listeners: 0 is for writes, 1 for reads."""
+    """Listeners: 0 is for writes, 1 for reads, 2 for both (split)."""
 
     def __init__(self, *options):
         self.log = []
         self.process = subprocess.Popen(
-            [driver_path(), *options, "--listen", "writes", "--listen", "reads"],
+            [driver_path(), *options, *LISTEN],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -48,10 +50,11 @@ class Proxy:
         )
         self.reader = threading.Thread(target=self.read_log, daemon=True)
         self.reader.start()
-        self.ports = [int(self.process.stdout.readline().split()[2]) for _ in range(2)]
+        self.ports = [int(self.process.stdout.readline().split()[2]) for _ in range(3)]
         self.epoch = 1
         self.revision = 0
         self.servers = []
+        self.main = 0  # the listener that is meant unless one is named
 
     def read_log(self):
         for line in self.process.stderr:
@@ -126,7 +129,8 @@ class Proxy:
                 "route in force",
             )
 
-    def connect(self, user="app", password="apppw", listener=0, **more):
+    def connect(self, user="app", password="apppw", listener=None, **more):
+        listener = self.main if listener is None else listener
         options = {"autocommit": False, "connect_timeout": WAIT_S}
         options.update(more)
         return pymysql.connect(

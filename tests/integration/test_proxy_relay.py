@@ -12,7 +12,7 @@ import time
 import pymysql
 import pytest
 import servers
-from proxy_lib import Proxy, driver_path, errno_of, one, run, wait_until
+from proxy_lib import SPLIT, Proxy, driver_path, errno_of, one, run, wait_until
 
 DENIED, NO_SCHEMA, TOO_MANY = 1045, 1049, 1040
 ACCOUNTS = """
@@ -54,10 +54,16 @@ def server(request, tmp_path_factory):
     made.process.wait()
 
 
-@pytest.fixture
-def proxy(server):
+WAYS = {"own": (0, "0"), "split": (SPLIT, "0"), "moving": (SPLIT, "1")}
+
+
+@pytest.fixture(params=WAYS)
+def proxy(server, request):
+    """own: a server connection for each session; split: they share them; moving: each statement has another one."""
     server.query("DELETE FROM app.t")
-    made = Proxy("--sessions", "20")
+    listener, forgets = WAYS[request.param]
+    made = Proxy("--sessions", "20", "--pool-forgets", forgets)
+    made.main = listener
     made.accounts_of(server)
     made.route(servers=[server])
     yield made
@@ -151,7 +157,7 @@ def test_command_line_client(proxy, server):
             shutil.which("mariadb") or "mysql",
             "--no-defaults",
             "-h127.0.0.1",
-            f"-P{proxy.ports[0]}",
+            f"-P{proxy.ports[proxy.main]}",
             "-uapp",
             "-papppw",
             "--skip-ssl",
@@ -242,7 +248,7 @@ class Binary:
             "PROXY_CLIENT", str(pathlib.Path(driver_path()).parent / "proxy_client")
         )
         self.process = subprocess.Popen(
-            [path, str(proxy.ports[0]), "app", "apppw"],
+            [path, str(proxy.ports[proxy.main]), "app", "apppw"],
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -326,7 +332,7 @@ def test_change_user_and_reset(proxy, server):
 )
 def test_junk_at_login(proxy, junk):
     """A broken or hostile client must not take the proxy down."""
-    with socket.create_connection(("127.0.0.1", proxy.ports[0]), timeout=5) as sock:
+    with socket.create_connection(("127.0.0.1", proxy.ports[proxy.main]), timeout=5) as sock:
         sock.recv(4096)
         try:
             sock.sendall(junk)

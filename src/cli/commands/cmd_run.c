@@ -30,7 +30,7 @@ const struct option_row options_run[] = {
 	{ 0 },
 };
 
-enum { FOLDER_MODE = 0750, END_SECONDS = 10 };
+enum { FOLDER_MODE = 0750, END_SECONDS = 10, LISTENERS_MAX = 3 + SERVICES_MAX };
 
 /* Everything that runs, in the order in which it is started; NULL: not there. */
 struct node {
@@ -203,7 +203,7 @@ static enum err set_service_listeners(const struct config_values *values,
 
 /* Those of the group come first. */
 static enum err set_listeners(const struct config_values *values,
-			      struct proxy_listener listeners[2 + SERVICES_MAX], size_t *ret_count,
+			      struct proxy_listener listeners[LISTENERS_MAX], size_t *ret_count,
 			      struct err_ctx *err)
 {
 	enum err rc = ERR_OK;
@@ -216,6 +216,11 @@ static enum err set_listeners(const struct config_values *values,
 				       PROXY_READS, err);
 		*ret_count = 2;
 	}
+	if (!rc && values->proxy_group[0] && values->proxy_split_port) {
+		rc = listener_set(&listeners[2], values->proxy_host, values->proxy_split_port,
+				  PROXY_SPLIT, err);
+		*ret_count = 3;
+	}
 	return rc ? rc : set_service_listeners(values, listeners, ret_count, err);
 }
 
@@ -223,7 +228,7 @@ static enum err set_listeners(const struct config_values *values,
 static enum err start_proxy(struct node *node, struct err_ctx *err)
 {
 	const struct config_values *values = &node->config->values;
-	struct proxy_listener listeners[2 + SERVICES_MAX] = { 0 };
+	struct proxy_listener listeners[LISTENERS_MAX] = { 0 };
 	size_t listener_count = 0;
 	enum err rc = set_listeners(values, listeners, &listener_count, err);
 	if (rc != ERR_OK || listener_count == 0) {
@@ -236,6 +241,8 @@ static enum err start_proxy(struct node *node, struct err_ctx *err)
 		.hold_ms_max = values->proxy_hold_ms,
 		.sessions_max = values->proxy_sessions_max,
 		.connect_ms_max = values->proxy_connect_timeout_ms,
+		.server_connections_max = values->proxy_server_connections_max,
+		.causal_ms_max = values->proxy_causal_wait_ms,
 		.check_interval_ms = values->proxy_check_interval_ms,
 		.check_timeout_ms = values->proxy_check_timeout_ms,
 		.check_rise = values->proxy_check_rise,
@@ -347,6 +354,7 @@ static enum err start_manager(struct node *node, struct err_ctx *err)
 	accounts->replication_password = node->config->replication_password;
 	options.write_port = group_port(node, 0);
 	options.read_port = group_port(node, 1);
+	options.split_port = (uint16_t)values->proxy_split_port;
 	enum err rc = ERR_OK;
 	if (str_copy(str_of(values->accounts_manager_user), accounts->manager_user,
 		     sizeof(accounts->manager_user)) != ERR_OK ||

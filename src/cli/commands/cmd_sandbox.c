@@ -118,6 +118,8 @@ static void print_up(struct cli *cli, const struct sandbox *sandbox, uint64_t to
 	}
 	buf_printf(out, "  write  127.0.0.1:%u, to the primary\n", (unsigned)sandbox->write_port);
 	buf_printf(out, "  read   127.0.0.1:%u, to replicas\n", (unsigned)sandbox->read_port);
+	buf_printf(out, "  both   127.0.0.1:%u, each statement to where it belongs\n",
+		   (unsigned)sandbox->split_port);
 	buf_printf(out, "connect with: %s -h 127.0.0.1 -P %u -u %s -p\"$(cat '%s/secrets/%s')\"\n",
 		   program, (unsigned)sandbox->write_port,
 		   sandbox_state_account_user(SANDBOX_APPLICATION), sandbox->root,

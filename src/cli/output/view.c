@@ -181,14 +181,19 @@ static void add_readiness(struct cli *cli, const json_t *readiness)
 static void add_proxy(struct cli *cli, const json_t *proxy)
 {
 	json_int_t write_port = json_integer_value(json_object_get(proxy, "write_port"));
-	if (write_port) {
-		buf_printf(&cli->out,
-			   "proxy: writes on port %" JSON_INTEGER_FORMAT
-			   ", reads on port %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT
-			   " sessions\n",
-			   write_port, json_integer_value(json_object_get(proxy, "read_port")),
-			   json_integer_value(json_object_get(proxy, "sessions")));
+	json_int_t split_port = json_integer_value(json_object_get(proxy, "split_port"));
+	if (!write_port) {
+		return;
 	}
+	buf_printf(&cli->out,
+		   "proxy: writes on port %" JSON_INTEGER_FORMAT
+		   ", reads on port %" JSON_INTEGER_FORMAT,
+		   write_port, json_integer_value(json_object_get(proxy, "read_port")));
+	if (split_port) {
+		buf_printf(&cli->out, ", both on port %" JSON_INTEGER_FORMAT, split_port);
+	}
+	buf_printf(&cli->out, ", %" JSON_INTEGER_FORMAT " sessions\n",
+		   json_integer_value(json_object_get(proxy, "sessions")));
 }
 
 void view_address(struct cli *cli, const json_t *address)

@@ -144,20 +144,29 @@ const struct credential *secrets_learn(struct secrets *secrets, const struct acc
 	return entry ? &entry->credential : NULL;
 }
 
+/* The entry that a credential is a part of. */
+static struct entry *entry_of(struct secrets *secrets, const struct credential *credential)
+{
+	return &secrets->entries[(const struct entry *)(const void *)credential - secrets->entries];
+}
+
+const struct credential *secrets_ref(struct secrets *secrets, const struct credential *credential)
+{
+	(void)pthread_mutex_lock(&secrets->mutex);
+	entry_of(secrets, credential)->references++;
+	(void)pthread_mutex_unlock(&secrets->mutex);
+	return credential;
+}
+
 void secrets_release(struct secrets *secrets, const struct credential *credential)
 {
 	if (!credential) {
 		return;
 	}
 	(void)pthread_mutex_lock(&secrets->mutex);
-	for (size_t i = 0; i < secrets->entry_count; i++) {
-		struct entry *entry = &secrets->entries[i];
-		if (&entry->credential == credential) {
-			check(entry->references > 0);
-			entry->references--;
-			break;
-		}
-	}
+	struct entry *entry = entry_of(secrets, credential);
+	check(entry->references > 0);
+	entry->references--;
 	(void)pthread_mutex_unlock(&secrets->mutex);
 }
 

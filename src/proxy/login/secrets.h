@@ -40,6 +40,9 @@ const struct credential *secrets_find(struct secrets *secrets, const struct acco
 const struct credential *secrets_learn(struct secrets *secrets, const struct account *account,
 				       const struct credential *credential);
 
+/* Another reference to one that is held; returns its argument. */
+const struct credential *secrets_ref(struct secrets *secrets, const struct credential *credential);
+
 void secrets_release(struct secrets *secrets, const struct credential *credential); /* takes NULL */
 
 /* Fills what follows from the clear text. */

@@ -60,6 +60,31 @@ static struct routing_answer to_primary(const struct routing_question *question)
 	return answer;
 }
 
+/* One statement: a replica has it only where it may, and what is pinned stays where it is. */
+static struct routing_answer split(const struct routing_question *question)
+{
+	const struct route *route = question->route;
+	bool on_replica = question->current < route->server_count && !question->as_primary &&
+			  question->current != route->primary;
+	if (question->pinned) {
+		return on_replica ? (struct routing_answer){ .server = question->current }
+				  : to_primary(question);
+	}
+	uint32_t replica = on_replica ? question->current : question->linked;
+	if (!question->replica) {
+		return to_primary(question);
+	}
+	if (!serves_reads(route, replica)) {
+		replica = least_loaded(question, question->avoided);
+	}
+	if (replica == ROUTING_NOWHERE || replica == route->primary) {
+		return to_primary(question);
+	}
+	return (struct routing_answer){ .server = replica,
+					.drop = question->current != ROUTING_NOWHERE &&
+						question->current != replica };
+}
+
 struct routing_answer routing_decide(const struct routing_question *question)
 {
 	const struct route *route = question->route;
@@ -68,6 +93,9 @@ struct routing_answer routing_decide(const struct routing_question *question)
 	}
 	if (question->role == PROXY_WRITES) {
 		return to_primary(question);
+	}
+	if (question->role == PROXY_SPLIT) {
+		return split(question);
 	}
 	if (question->current == route->primary) {
 		if (question->in_transaction || serves_reads(route, question->current)) {

@@ -74,11 +74,11 @@ void session_accept(struct worker *worker, int fd, enum proxy_listener_role role
 	transport_init_tcp(&session->io, fd);
 	buf_init(&session->in, SESSION_IN_BYTES_MAX);
 	buf_init(&session->out, SESSION_OUT_BYTES_MAX);
-	buf_init(&session->entered, RESULT_SCAN_PAYLOAD_BYTES_MAX);
 	buf_init(&session->command.error, UPSTREAM_REFUSAL_BYTES_MAX);
 	state_init(&session->state);
 	list_init(&session->held_link);
 	list_init(&session->ready_link);
+	list_init(&session->starved_link);
 	list_add_tail(&worker->sessions, &session->link);
 	list_add_tail(&worker->logins, &session->login_link);
 	worker->session_count++;
@@ -131,25 +131,42 @@ static void count_read(struct session *session)
 {
 	struct worker *worker = session->worker;
 	struct upstream *upstream = session->upstream;
-	if (!session->counted_read && session->role == PROXY_READS && upstream &&
-	    upstream->server < ROUTE_SERVERS_MAX) {
+	bool reads = session->role == PROXY_READS || session_is_reader(session);
+	if (!session->counted_read && reads && upstream && upstream->server < ROUTE_SERVERS_MAX) {
 		worker->reads[upstream->server]++;
 		session->counted_read = true;
 	}
 }
 
+void session_set_name(struct session *session, uint32_t thread_id)
+{
+	session->named_thread = thread_id;
+	names_set(&session->worker->names, session->id, thread_id, session->credential);
+}
+
+bool session_is_reader(const struct session *session)
+{
+	return session->role != PROXY_WRITES && session->upstream && !session->upstream->as_primary;
+}
+
+void session_release_upstream(struct session *session)
+{
+	if (session->counted_read) {
+		session->worker->reads[session->upstream->server]--;
+		session->counted_read = false;
+	}
+	session->upstream = NULL;
+	count_open(session);
+}
+
 void session_drop_upstream(struct session *session, bool reset)
 {
 	struct upstream *upstream = session->upstream;
-	if (!upstream) {
-		return;
+	if (upstream) {
+		session_release_upstream(session);
+		session_set_name(session, 0);
+		(void)upstream_close(upstream, reset);
 	}
-	if (session->counted_read) {
-		session->worker->reads[upstream->server]--;
-		session->counted_read = false;
-	}
-	session->upstream = upstream_close(upstream, reset);
-	count_open(session);
 }
 
 static void free_dying(struct dying *object)
@@ -159,8 +176,8 @@ static void free_dying(struct dying *object)
 	secrets_release(session->worker->shared->secrets, session->credential);
 	buf_fini(&session->in);
 	buf_fini(&session->out);
-	buf_fini(&session->entered);
 	buf_fini(&session->command.error);
+	causal_fini(&session->causal);
 	state_fini(&session->state);
 	stmts_fini(&session->stmts);
 	(void)mem_free(session->user);
@@ -180,7 +197,9 @@ void session_close(struct session *session)
 					       session->phase == SESSION_INFILE);
 	session->phase = SESSION_DEAD;
 	count_open(session);
+	pool_leave(session);
 	session_set_held(session, false);
+	list_remove(&session->starved_link);
 	list_remove(&session->login_link);
 	list_remove(&session->ready_link);
 	list_remove(&session->link);
@@ -276,6 +295,10 @@ struct routing_answer session_route(const struct session *session)
 		.frozen = !worker_lease_holds(session->worker),
 		.in_transaction =
 			session->state.in_transaction || (session->state.losses & STATE_LONG_DATA),
+		.pinned = upstream && pool_is_pinned(session),
+		.replica = session->command.statement.replica && session->state.autocommit,
+		.linked = session->links[POOL_READER] ? session->links[POOL_READER]->server
+						      : (uint32_t)ROUTING_NOWHERE,
 		.reads = worker->reads,
 		.avoided = avoided,
 		.tie = session->id / worker->shared->worker_count,
@@ -292,7 +315,7 @@ struct sql_mode session_sql_mode(const struct session *session)
 bool session_preopen(struct session *session)
 {
 	struct worker *worker = session->worker;
-	if (session->upstream || session->phase != SESSION_IDLE) {
+	if (session->upstream || session->phase != SESSION_IDLE || session->role == PROXY_SPLIT) {
 		return true;
 	}
 	if (worker->connecting_count >= WORKER_PREOPENS_MAX) {
@@ -312,7 +335,7 @@ static void plan_leave(struct session *session)
 	const struct upstream *upstream = session->upstream;
 	const struct route *route = &session->worker->target->route;
 	session->leave_us = 0;
-	if (session->role == PROXY_READS && upstream && !upstream->as_primary &&
+	if (session_is_reader(session) &&
 	    (upstream->server >= route->server_count ||
 	     (upstream->server != route->primary &&
 	      !route->servers[upstream->server].serves_reads))) {
@@ -325,6 +348,7 @@ static void plan_leave(struct session *session)
 void session_reroute(struct session *session)
 {
 	struct upstream *upstream = session->upstream;
+	session->causal.waited = 0;    /* servers may have other numbers */
 	session->counted_read = false; /* the worker counts from nothing for a new route */
 	if (!upstream) {
 		return;
@@ -334,7 +358,7 @@ void session_reroute(struct session *session)
 	upstream->server = server == ROUTING_NOWHERE ? (uint32_t)ROUTING_GONE : server;
 	count_read(session);
 	struct routing_answer answer = session_route(session);
-	bool is_read = session->role == PROXY_READS && !upstream->as_primary;
+	bool is_read = session_is_reader(session);
 	/* A reader's statement under way may end where it is. */
 	if (answer.drop && (!is_read || session->phase == SESSION_IDLE)) {
 		session_lose_upstream(session, true);
@@ -401,6 +425,7 @@ void session_run(struct session *session)
 	if (session->phase == SESSION_DEAD) {
 		return;
 	}
+	pool_settle(session);
 	if (!session->in.len && session->in.cap) {
 		buf_fini(&session->in);
 	}

@@ -8,7 +8,9 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "proxy/login/client_auth.h"
+#include "proxy/pool.h"
 #include "proxy/routing/routing.h"
+#include "proxy/session/causal.h"
 #include "proxy/session/refusal.h"
 #include "proxy/session/state.h"
 #include "proxy/session/stmts.h"
@@ -72,6 +74,7 @@ struct session {
 	struct list login_link; /* worker->logins or none */
 	struct list held_link;	/* worker->held or none */
 	struct list ready_link; /* worker->ready or none */
+	struct list starved_link; /* worker->starved or none */
 	struct worker *worker;
 	struct transport io;
 	uint32_t id;
@@ -106,7 +109,10 @@ struct session {
 	struct stmts stmts;
 	struct session_command command;
 	struct upstream *upstream; /* borrowed from nobody else while it is here; NULL: none */
-	struct buf entered;    /* payload of the server's OK to the log-in, until it is passed on */
+	struct upstream *links[POOL_LINKS]; /* of PROXY_SPLIT: parked, as it left them; NULL: none */
+	uint32_t named_thread; /* what its name leads to (worker->names) */
+	struct causal causal;  /* of PROXY_SPLIT */
+	bool keeps_last;       /* what the next statement may ask for is on this connection only */
 	bool counted_read;     /* in worker->reads[upstream->server] */
 	bool counted_open;     /* in worker->transactions_open */
 	bool counted_held;     /* in worker->held_count, on worker->held */
@@ -159,6 +165,15 @@ struct sql_mode session_sql_mode(const struct session *session);
 
 /* Gives the server connection up; reset as in upstream_close(). Keeps the counters right. */
 void session_drop_upstream(struct session *session, bool reset);
+
+/* The connection in hand is not the session's any more. Keeps the counters right. */
+void session_release_upstream(struct session *session);
+
+/* What a KILL of it leads to: a server's thread; 0: none. */
+void session_set_name(struct session *session, uint32_t thread_id);
+
+/* Is the connection in hand one for reads, of those that need not be to the primary? */
+bool session_is_reader(const struct session *session);
 
 /* Adds it to the statements that wait, or takes it off. */
 void session_set_held(struct session *session, bool held);

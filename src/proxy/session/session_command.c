@@ -224,9 +224,32 @@ static bool have_upstream(struct session *session, const struct routing_answer *
 	    worker->connecting_count >= WORKER_LOGINS_MAX) {
 		return false;
 	}
+	if (session->role == PROXY_SPLIT) {
+		if (pool_take(session, answer->server, answer->to_primary)) {
+			session_check_upstream(session);
+			return session->upstream && session->upstream->phase == UPSTREAM_READY;
+		}
+		if (pool_is_full(worker, answer->server)) {
+			pool_wait(session);
+			return false;
+		}
+	}
 	session->upstream = upstream_open(session, answer->server, answer->to_primary);
 	session->command.retry_us = worker->now_us + (uint64_t)SESSION_RETRY_MS * US_PER_MS;
 	return false;
+}
+
+/* A replica answers only when it has what the session wrote before. */
+static bool needs_causal(struct session *session)
+{
+	uint32_t bit = UINT32_C(1) << session->upstream->server;
+	if (session->role != PROXY_SPLIT || session->upstream->as_primary ||
+	    session->state.in_transaction || !session->causal.gtids ||
+	    !session->worker->shared->options.causal_ms_max || (session->causal.waited & bit)) {
+		return false;
+	}
+	session->causal.waited |= bit; /* taken back when it proves to be behind */
+	return true;
 }
 
 /* Sees to what the statement needs on this connection. false: under way, or answered. */
@@ -239,8 +262,10 @@ static bool have_setup(struct session *session)
 		session_answer_refusal(session, REFUSAL_NEEDS_REPREPARE, NULL);
 		return false;
 	}
-	if (!upstream->tracking || needs_stmt) {
-		upstream_set_up(upstream, false, needs_stmt ? stmt : NULL);
+	struct upstream_setup setup = { .stmt = needs_stmt ? stmt : NULL,
+					.causal = needs_causal(session) };
+	if (!upstream->tracking || setup.stmt || setup.causal) {
+		upstream_set_up(upstream, &setup);
 		session_check_upstream(session);
 		return false;
 	}
@@ -256,6 +281,9 @@ bool session_command_advance(struct session *session)
 		return false;
 	}
 	struct routing_answer answer = session_route(session);
+	if (session->upstream && answer.drop && pool_can_park(session)) {
+		pool_park(session);
+	}
 	if (session->upstream && answer.drop) {
 		session_lose_upstream(session, true);
 		return session->phase != SESSION_DEAD;

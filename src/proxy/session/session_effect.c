@@ -45,6 +45,8 @@ static void set_option(struct session *session)
 	} else {
 		session->caps |= CAP_MULTI_STATEMENTS;
 	}
+	upstream_take_caps(session->upstream);
+	pool_leave(session);
 }
 
 static void reset(struct session *session)
@@ -53,8 +55,11 @@ static void reset(struct session *session)
 	stmts_fini(&session->stmts);
 	session->transaction_lost = false;
 	session->lost = 0;
+	session->keeps_last = false;
+	pool_leave(session);
 	if (session->upstream) {
 		session->upstream->tracking = false;
+		upstream_renew_serial(session->upstream);
 	}
 }
 

@@ -95,10 +95,22 @@ static bool find_stmt(struct session *session, const struct judge_row *row, stru
 	return true;
 }
 
+/* Parked connections are told when they are used next. */
+static void close_on_links(struct session *session, const struct stmt *stmt)
+{
+	for (size_t i = 0; i < POOL_LINKS; i++) {
+		struct upstream *upstream = session->links[i];
+		if (upstream && stmt->serial == upstream->serial) {
+			upstream_queue_close(upstream, stmt->server_id);
+		}
+	}
+}
+
 /* The server is told only where it knows the statement. */
 static bool judge_close(struct session *session)
 {
 	struct session_command *command = &session->command;
+	close_on_links(session, command->stmt);
 	if (session->upstream && session->upstream->phase == UPSTREAM_READY &&
 	    command->stmt->serial == session->upstream->serial) {
 		return true;
@@ -106,6 +118,15 @@ static bool judge_close(struct session *session)
 	stmts_remove(&session->stmts, command->stmt);
 	session_command_finish(session);
 	return false;
+}
+
+/* It is prepared where it will be executed. */
+static void judge_prepare(struct session *session, struct str payload)
+{
+	struct statement text;
+	statement_judge(str_slice(payload, 1, payload.len), session->command.retained,
+			session_sql_mode(session), &text);
+	session->command.statement.replica = text.replica;
 }
 
 bool session_judge_command(struct session *session, struct str payload)
@@ -127,6 +148,7 @@ bool session_judge_command(struct session *session, struct str payload)
 				session_sql_mode(session), &command->statement);
 		return true;
 	case JUDGE_PREPARE:
+		judge_prepare(session, payload);
 		return true;
 	case JUDGE_STATEMENT:
 		return find_stmt(session, row, payload);

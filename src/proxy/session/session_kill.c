@@ -20,8 +20,20 @@ static uint32_t translate(struct session *session, uint32_t id, bool ends_sessio
 {
 	uint32_t thread_id =
 		id >= SESSION_ID_FIRST ? names_find(names_of(session, id), id, ends_session) : 0;
-	session->command.killed_id = thread_id && ends_session ? id : 0;
+	session->command.killed_id = ends_session && id >= SESSION_ID_FIRST ? id : 0;
 	return thread_id;
+}
+
+bool session_kill_idle(struct session *session)
+{
+	const struct worker_shared *shared = session->worker->shared;
+	uint32_t id = session->command.killed_id;
+	if (!id || id == session->id ||
+	    !names_end(names_of(session, id), id, session->credential)) {
+		return false;
+	}
+	worker_wake(&shared->workers[(id - SESSION_ID_FIRST) % shared->worker_count]);
+	return true;
 }
 
 static void translate_binary(struct session *session)

@@ -116,6 +116,7 @@ static void admit(struct session *session)
 	list_remove(&session->login_link);
 	if (session->changes_user) {
 		session_drop_upstream(session, false);
+		pool_leave(session);
 	}
 	session_command_enter(session);
 }
@@ -247,6 +248,7 @@ void session_login_change_user(struct session *session, struct str payload)
 	stmts_fini(&session->stmts);
 	state_fini(&session->state);
 	state_init(&session->state);
+	session->keeps_last = false;
 	session->transaction_lost = false;
 	session->lost = 0;
 	state_set_schema(&session->state, login.schema);
@@ -265,7 +267,7 @@ void session_login_entered(struct session *session)
 	struct buf payload;
 	buf_init(&state, RESULT_SCAN_PAYLOAD_BYTES_MAX);
 	buf_init(&payload, RESULT_SCAN_PAYLOAD_BYTES_MAX);
-	if (reply_ok_decode(buf_str(&session->entered), upstream->caps, &ok, NULL) == ERR_OK) {
+	if (reply_ok_decode(buf_str(&upstream->entered), upstream->caps, &ok, NULL) == ERR_OK) {
 		session->status = ok.status;
 		session->state.autocommit = (ok.status & STATUS_AUTOCOMMIT) != 0;
 		state_filter(&session->state, &ok, &state);
@@ -276,7 +278,9 @@ void session_login_entered(struct session *session)
 	session_send_packet(session, buf_str(&payload));
 	buf_fini(&state);
 	buf_fini(&payload);
-	buf_fini(&session->entered);
+	if (!upstream->shared) {
+		buf_fini(&upstream->entered);
+	}
 	session->changes_user = false;
 	if (session->phase != SESSION_DEAD) {
 		session_command_finish(session);

@@ -68,6 +68,10 @@ static void take_progress(struct session *session, enum upstream_progress progre
 	case UPSTREAM_BROKEN:
 		take_refusal(session);
 		return;
+	case UPSTREAM_BEHIND:
+		session->causal.waited &= ~(UINT32_C(1) << session->upstream->server);
+		session->command.statement.replica = false; /* the primary has it */
+		return;
 	case UPSTREAM_STATE_REFUSED:
 		session->lost |= STATE_NOT_RESTORED;
 		if (session->phase == SESSION_HELD) {

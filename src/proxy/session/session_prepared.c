@@ -88,6 +88,10 @@ bool session_begin_send(struct session *session)
 	command->in_transaction = session->state.in_transaction;
 	command->sent_bytes = 0;
 	session_translate_kill(session);
+	if (session_kill_idle(session)) {
+		session_answer_ok(session);
+		return session->phase != SESSION_DEAD;
+	}
 	if (command->stmt) {
 		write_u32(session->in.ptr + ID_AT, command->stmt->server_id);
 		if (command->type == COMMAND_STMT_EXECUTE && !fit_execute(session)) {

@@ -73,7 +73,7 @@ static size_t rewrite_ok(struct session *session, struct relay *relay, size_t at
 static void take_ok(struct session *session, const struct reply_ok *ok)
 {
 	if (ok->insert_id) {
-		session->state.last_insert_id = ok->insert_id;
+		state_set_insert_id(&session->state, ok->insert_id);
 	}
 	if (!ok->session_state.len) {
 		return;
@@ -84,6 +84,12 @@ static void take_ok(struct session *session, const struct reply_ok *ok)
 	struct reply_state entry;
 	while (reply_state_next(&states, &entry, NULL) == ERR_OK) {
 		changed |= entry.kind == REPLY_STATE_CHANGED;
+		bool gtid = entry.kind == REPLY_STATE_GTIDS ||
+			    (entry.kind == REPLY_STATE_VARIABLE &&
+			     str_equal(entry.name, STR("last_gtid")));
+		if (gtid && session->role == PROXY_SPLIT && session->upstream->as_primary) {
+			causal_take(&session->causal, entry.value);
+		}
 	}
 	if (state_take_ok(&session->state, ok)) {
 		session->upstream->tracking = false;
@@ -218,6 +224,7 @@ static void forward(struct session *session, const struct relay *relay)
 static void finish(struct session *session)
 {
 	const struct result_scan *scan = &session->upstream->walk.scan;
+	session->keeps_last = session->command.statement.leaves_last || scan->warnings;
 	if (scan->has_status && !scan->failed) {
 		session->status = scan->status;
 		session->state.in_transaction = (scan->status & STATUS_IN_TRANSACTION) != 0;

@@ -51,15 +51,27 @@ void state_fini(struct state *state)
 void state_reset(struct state *state)
 {
 	char *schema = TAKE(state->schema);
+	uint64_t version = state->version;
 	state_fini(state);
 	state_init(state);
 	state->schema = schema;
+	state->version = version + 1;
 }
 
 void state_set_schema(struct state *state, struct str schema)
 {
+	if (str_equal(schema, str_of(state->schema ? state->schema : ""))) {
+		return;
+	}
+	state->version++;
 	(void)mem_free(state->schema);
 	state->schema = schema.len ? mem_dup_text(schema.ptr, schema.len) : NULL;
+}
+
+void state_set_insert_id(struct state *state, uint64_t id)
+{
+	state->last_insert_id = id;
+	state->version++;
 }
 
 static void replace_text(char **text, struct str value)
@@ -73,7 +85,7 @@ static bool is_on(struct str value)
 	return str_equal_nocase(value, STR("ON")) || str_equal(value, STR("1"));
 }
 
-/* The three variables by which the proxy itself is told; true when it was one of them. */
+/* The four variables by which the proxy itself is told; true when it was one of them. */
 static bool take_tracking(struct state *state, struct str name, struct str value)
 {
 	if (str_equal_nocase(name, STR("session_track_system_variables"))) {
@@ -87,6 +99,10 @@ static bool take_tracking(struct state *state, struct str name, struct str value
 	if (str_equal_nocase(name, STR("session_track_state_change"))) {
 		state->track_change = is_on(value);
 		return true;
+	}
+	if (str_equal_nocase(name, STR("session_track_gtids"))) {
+		state->track_gtids = !str_equal_nocase(value, STR("OFF"));
+		return !state->track_gtids;
 	}
 	return false;
 }
@@ -113,6 +129,7 @@ bool state_set_variable(struct state *state, struct str name, struct str value)
 	if (is_passing(name)) {
 		return false;
 	}
+	state->version++;
 	if (name.len > STATE_NAME_BYTES_MAX || value.len > STATE_VALUE_BYTES_MAX) {
 		state->losses |= STATE_OVER_LIMIT;
 		return false;
@@ -184,6 +201,8 @@ void state_filter(const struct state *state, const struct reply_ok *ok, struct b
 			wanted = state->track_schema;
 		} else if (entry.kind == REPLY_STATE_CHANGED) {
 			wanted = state->track_change;
+		} else if (entry.kind == REPLY_STATE_GTIDS) {
+			wanted = state->track_gtids;
 		}
 		if (wanted) {
 			reply_state_add(out, &entry);
@@ -256,7 +275,7 @@ const char *state_tracking_sql(size_t index)
 {
 	static const char *const statements[] = {
 		"SET SESSION session_track_system_variables='*', session_track_schema=1, "
-		"session_track_state_change=1",
+		"session_track_state_change=1 /*!50700 , session_track_gtids=OWN_GTID */",
 	};
 	return index < sizeof(statements) / sizeof(statements[0]) ? statements[index] : NULL;
 }

@@ -193,6 +193,20 @@ static uint32_t losses_of(const struct sql_info *info, const struct opening *ope
 	return losses;
 }
 
+/* A read that is the same on any server, or what a comment says. What asks for the server or the session itself
+ * is not: the server meant is the one that the client takes the proxy for. */
+static bool fits_replica(const struct sql_info *info)
+{
+	const uint32_t primary = SQL_FLAG_MULTI | SQL_FLAG_LAST_RESULT | SQL_FLAG_CALC_FOUND_ROWS |
+				 SQL_FLAG_SYSTEM_READ | SQL_FLAG_HINT_PRIMARY | SQL_FLAG_ROW_LOCK |
+				 SQL_FLAG_LOCK | SQL_FLAG_UNLOCK;
+	bool certain = info->class == SQL_READ ||
+		       (info->transaction == SQL_TRANSACTION_BEGIN &&
+			(info->flags & SQL_FLAG_EXPLICIT_READ_ONLY));
+	bool hinted = info->class == SQL_UNCERTAIN && (info->flags & SQL_FLAG_HINT_REPLICA);
+	return info->statements == 1 && (certain || hinted) && !(info->flags & primary);
+}
+
 void statement_judge(struct str text, bool whole, struct sql_mode mode, struct statement *ret)
 {
 	struct sql_info info = sql_classify(text, mode);
@@ -204,6 +218,8 @@ void statement_judge(struct str text, bool whole, struct sql_mode mode, struct s
 		.infile = (info.flags & SQL_FLAG_LOAD_LOCAL) != 0,
 		.kills = info.statements == 1 && (info.flags & SQL_FLAG_KILL),
 		.explains_changes = whole && !(info.flags & (several | SQL_FLAG_OPAQUE)),
+		.replica = whole && fits_replica(&info),
+		.leaves_last = (info.flags & SQL_FLAG_CALC_FOUND_ROWS) != 0,
 	};
 	ret->sets_literals = whole && (info.flags & SQL_FLAG_USER_VARIABLE_SET) &&
 			     walk_literals(text, mode, NULL);

@@ -86,6 +86,74 @@ static void table(void **state)
 	}
 }
 
+struct split_row {
+	enum route_writes writes;
+	uint32_t primary;
+	unsigned readers;
+	uint32_t current;
+	bool as_primary;
+	uint32_t linked;
+	bool pinned;
+	bool in_transaction;
+	bool replica; /* may do it */
+	uint32_t server;
+	bool hold;
+	bool drop;
+	bool to_primary;
+};
+
+static const struct split_row split_rows[] = {
+	/* by what the statement is */
+	{ ROUTE_OPEN, A, 6, NOWHERE, 0, NOWHERE, 0, 0, 0, A, 0, 0, 1 },
+	{ ROUTE_OPEN, A, 2, NOWHERE, 0, NOWHERE, 0, 0, 1, B, 0, 0, 0 },
+	{ ROUTE_OPEN, A, 0, NOWHERE, 0, NOWHERE, 0, 0, 1, A, 0, 0, 1 },
+	/* the reader that it has, as long as that serves */
+	{ ROUTE_OPEN, A, 6, NOWHERE, 0, C, 0, 0, 1, C, 0, 0, 0 },
+	{ ROUTE_OPEN, A, 2, NOWHERE, 0, C, 0, 0, 1, B, 0, 0, 0 },
+	{ ROUTE_OPEN, A, 2, NOWHERE, 0, GONE, 0, 0, 1, B, 0, 0, 0 },
+	/* what is in hand and not pinned gives way */
+	{ ROUTE_OPEN, A, 2, A, 1, NOWHERE, 0, 0, 1, B, 0, 1, 0 },
+	{ ROUTE_OPEN, A, 2, B, 0, NOWHERE, 0, 0, 0, A, 0, 1, 1 },
+	{ ROUTE_OPEN, A, 6, B, 0, C, 0, 0, 1, B, 0, 0, 0 },
+	/* what is pinned stays */
+	{ ROUTE_OPEN, A, 2, A, 1, B, 1, 0, 1, A, 0, 0, 1 },
+	{ ROUTE_OPEN, A, 2, B, 0, NOWHERE, 1, 1, 0, B, 0, 0, 0 },
+	{ ROUTE_OPEN, A, 0, B, 0, NOWHERE, 1, 1, 1, B, 0, 0, 0 },
+	/* but not on what is the primary no more, or on what is gone */
+	{ ROUTE_OPEN, B, 5, A, 1, NOWHERE, 1, 1, 1, B, 0, 1, 1 },
+	{ ROUTE_OPEN, A, 2, GONE, 0, NOWHERE, 1, 1, 1, A, 0, 1, 1 },
+	/* reads go on without a primary; the rest waits */
+	{ ROUTE_HOLD, NOWHERE, 2, NOWHERE, 0, NOWHERE, 0, 0, 1, B, 0, 0, 0 },
+	{ ROUTE_HOLD, NOWHERE, 2, NOWHERE, 0, NOWHERE, 0, 0, 0, NOWHERE, 1, 0, 1 },
+	{ ROUTE_DRAIN, A, 2, A, 1, NOWHERE, 1, 1, 0, A, 0, 0, 1 },
+	{ ROUTE_DRAIN, A, 2, A, 1, NOWHERE, 1, 0, 0, A, 1, 0, 1 },
+};
+
+static void split_table(void **state)
+{
+	static const uint32_t reads[ROUTE_SERVERS_MAX];
+	(void)state;
+	for (size_t i = 0; i < sizeof(split_rows) / sizeof(split_rows[0]); i++) {
+		const struct split_row *row = &split_rows[i];
+		struct route route = make(row->writes, row->primary, row->readers);
+		struct routing_question question = { .route = &route,
+						     .role = PROXY_SPLIT,
+						     .current = row->current,
+						     .as_primary = row->as_primary,
+						     .linked = row->linked,
+						     .pinned = row->pinned,
+						     .in_transaction = row->in_transaction,
+						     .replica = row->replica,
+						     .reads = reads };
+		struct routing_answer answer = routing_decide(&question);
+		if (answer.server != row->server || answer.hold != row->hold ||
+		    answer.drop != row->drop || answer.to_primary != row->to_primary) {
+			fail_msg("row %zu: server %u hold %d drop %d to_primary %d", i,
+				 answer.server, answer.hold, answer.drop, answer.to_primary);
+		}
+	}
+}
+
 static void no_route_holds(void **state)
 {
 	struct routing_question question = { .current = NOWHERE };
@@ -130,6 +198,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(table),
+		cmocka_unit_test(split_table),
 		cmocka_unit_test(no_route_holds),
 		cmocka_unit_test(least_connections_by_weight),
 		cmocka_unit_test(finds_by_address),

@@ -56,6 +56,43 @@ static void kinds(void **state)
 	}
 }
 
+static void replicas(void **state)
+{
+	static const struct {
+		const char *sql;
+		bool replica;
+	} rows[] = {
+		{ "SELECT a FROM t", true },
+		{ "(SELECT a FROM t) UNION (SELECT 1)", true },
+		{ "SHOW TABLES", true },
+		{ "START TRANSACTION READ ONLY", true },
+		{ "BEGIN", false },
+		{ "SELECT a FROM t FOR UPDATE", false },
+		{ "SELECT f(a) FROM t", false },
+		{ "SELECT f(a) FROM t /* muster: replica */", true },
+		{ "SELECT a FROM t /* muster: primary */", false },
+		{ "INSERT INTO t VALUES (1) /* muster: replica */", false },
+		{ "SELECT LAST_INSERT_ID()", false },
+		{ "SELECT SQL_CALC_FOUND_ROWS a FROM t", false },
+		{ "SELECT @@server_id", false },
+		{ "SELECT GET_LOCK('a', 1)", false },
+		{ "SELECT 1; SELECT 2", false },
+		{ "SHOW WARNINGS", false },
+		{ "CALL p()", false },
+		{ "SET @a=1", false },
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct statement judged;
+		statement_judge(str_of(rows[i].sql), true, mode, &judged);
+		if (judged.replica != rows[i].replica) {
+			fail_msg("%s: %d", rows[i].sql, judged.replica);
+		}
+		statement_judge(str_of(rows[i].sql), false, mode, &judged);
+		assert_false(judged.replica);
+	}
+}
+
 static void losses(void **state)
 {
 	static const struct {
@@ -123,6 +160,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kinds),
+		cmocka_unit_test(replicas),
 		cmocka_unit_test(losses),
 		cmocka_unit_test(literals_are_kept),
 		cmocka_unit_test(modes),
