@@ -12,9 +12,9 @@
 
 struct name {
 	uint32_t session_id;
-	uint32_t thread_id; /* the server's; 0: none */
-	uint32_t killed;    /* a thread_id whose end is to end the session; 0: none */
-	bool ends;	    /* it had no server connection when it was killed */
+	uint32_t thread_id;  /* the server's; 0: none */
+	uint32_t killed;     /* a thread_id whose end is to end the session; 0: none */
+	bool ends;	     /* it had no server connection when it was killed */
 	const void *account; /* who it is: told apart by address alone */
 };
 

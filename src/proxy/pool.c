@@ -131,8 +131,7 @@ static void hand_over(struct session *session, struct upstream *upstream, bool a
 
 bool pool_take(struct session *session, uint32_t server, bool as_primary)
 {
-	struct upstream *upstream =
-		session->links[as_primary ? POOL_PRIMARY : POOL_READER];
+	struct upstream *upstream = session->links[as_primary ? POOL_PRIMARY : POOL_READER];
 	if (upstream && upstream->server != server) {
 		disown(upstream);
 		upstream = NULL;
@@ -230,8 +229,9 @@ static bool is_wanted(const struct route *route, const struct upstream *upstream
 	if (server >= route->server_count) {
 		return false;
 	}
-	return upstream->as_primary ? server == route->primary
-				    : server != route->primary && route->servers[server].serves_reads;
+	return upstream->as_primary
+		       ? server == route->primary
+		       : server != route->primary && route->servers[server].serves_reads;
 }
 
 void pool_reroute(struct worker *worker)

@@ -14,9 +14,10 @@ struct upstream;
 struct worker;
 
 enum {
-	POOL_IDLE_S = 60,	 /* a parked connection is closed that nobody has used for so long */
-	POOL_KEEP = 8,		 /* but so many of a worker's */
-	POOL_STEAL_US = 5000,	 /* younger ones are left to their sessions while there is room for another */
+	POOL_IDLE_S = 60, /* a parked connection is closed that nobody has used for so long */
+	POOL_KEEP = 8,	  /* but so many of a worker's */
+	POOL_STEAL_US =
+		5000, /* younger ones are left to their sessions while there is room for another */
 };
 
 enum pool_link { POOL_PRIMARY, POOL_READER, POOL_LINKS };

@@ -16,6 +16,7 @@
 #include "proxy/service/service.h"
 
 struct proxy;
+struct tls;
 
 enum proxy_listener_role {
 	PROXY_WRITES, /* sessions are routed to the primary */
@@ -55,10 +56,14 @@ struct proxy_options {
 	size_t listener_count;
 	uint32_t workers;     /* 0: one per processor */
 	uint32_t hold_ms_max; /* how long a statement waits for a primary before it gets an error */
-	uint32_t sessions_max;	    /* further clients get error 1040 */
-	uint32_t server_connections_max; /* that sessions of PROXY_SPLIT share, to one server; 0: no limit */
-	bool pool_forgets;	/* for tests: no session of PROXY_SPLIT finds its connection as it left it */
-	uint32_t causal_ms_max; /* for a replica to have what its session wrote (PROXY_SPLIT); 0: nobody waits */
+	uint32_t sessions_max; /* further clients get error 1040 */
+	struct tls *tls;       /* borrowed; NULL: no TLS at all (tls.h) */
+	bool tls_required;     /* clients without TLS are refused */
+	uint32_t
+		server_connections_max; /* that sessions of PROXY_SPLIT share, to one server; 0: no limit */
+	bool pool_forgets; /* for tests: no session of PROXY_SPLIT finds its connection as it left it */
+	uint32_t
+		causal_ms_max; /* for a replica to have what its session wrote (PROXY_SPLIT); 0: nobody waits */
 	uint32_t connect_ms_max;    /* to a server, including log-in; to a back end */
 	uint32_t check_interval_ms; /* between two checks of a back end */
 	uint32_t check_timeout_ms;  /* of one check */

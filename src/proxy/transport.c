@@ -51,7 +51,7 @@ static void tcp_shut(struct transport *transport)
 	(void)shutdown(transport->fd, SHUT_WR);
 }
 
-static void tcp_close(struct transport *transport, bool reset)
+void transport_close_socket(const struct transport *transport, bool reset)
 {
 	if (reset) {
 		net_close_reset(transport->fd);
@@ -60,7 +60,12 @@ static void tcp_close(struct transport *transport, bool reset)
 	}
 }
 
-static const struct transport_ops tcp_ops = { tcp_read, tcp_write, tcp_shut, tcp_close };
+static void tcp_close(struct transport *transport, bool reset)
+{
+	transport_close_socket(transport, reset);
+}
+
+static const struct transport_ops tcp_ops = { tcp_read, tcp_write, tcp_shut, tcp_close, true };
 
 void transport_init_tcp(struct transport *transport, int fd)
 {
@@ -78,6 +83,10 @@ void transport_note(struct transport *transport, uint32_t epoll_events)
 	if (epoll_events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
 		transport->hung_up = true;
 	}
+	if (transport->tls) { /* each direction may wait for the other one */
+		transport->readable = true;
+		transport->writable = true;
+	}
 }
 
 enum transport_result transport_read(struct transport *transport, void *bytes, size_t count,
@@ -92,8 +101,8 @@ enum transport_result transport_read(struct transport *transport, void *bytes, s
 	}
 	enum transport_result rc = transport->ops->read(transport, bytes, count, ret_count);
 	/* A short read empties the socket (epoll(7), question 9), unless its end is near. */
-	if (rc == TRANSPORT_BLOCKED ||
-	    (rc == TRANSPORT_OK && *ret_count < count && !transport->hung_up)) {
+	if (rc == TRANSPORT_BLOCKED || (rc == TRANSPORT_OK && *ret_count < count &&
+					transport->ops->short_empties && !transport->hung_up)) {
 		transport->readable = false;
 	}
 	return rc;
@@ -110,7 +119,8 @@ enum transport_result transport_write(struct transport *transport, const void *b
 		return TRANSPORT_BLOCKED;
 	}
 	enum transport_result rc = transport->ops->write(transport, bytes, count, ret_count);
-	if (rc == TRANSPORT_BLOCKED || (rc == TRANSPORT_OK && *ret_count < count)) {
+	if (rc == TRANSPORT_BLOCKED ||
+	    (rc == TRANSPORT_OK && *ret_count < count && transport->ops->short_empties)) {
 		transport->writable = false;
 	}
 	return rc;

@@ -1,4 +1,4 @@
-/* One end of a byte stream: the place where TCP is and where TLS or compression will stand.
+/* One end of a byte stream: TCP, or what stands on it (tls.h).
  *
  * Built for edge-triggered polling: `readable` and `writable` remember what the poller said until an
  * attempt finds the opposite, so that no poller call is needed to stop or resume a direction.
@@ -24,11 +24,15 @@ struct transport_ops {
 				       size_t *ret_count);
 	void (*shut)(struct transport *transport); /* the end of what is written */
 	void (*close)(struct transport *transport, bool reset);
+	bool short_empties; /* a read that gives less than was asked for says that there is no more now */
 };
+
+struct ssl_st; /* OpenSSL's SSL */
 
 struct transport {
 	const struct transport_ops *ops;
-	int fd; /* -1: closed */
+	int fd;		    /* -1: closed */
+	struct ssl_st *tls; /* owned by the transport; NULL: none (tls.h) */
 	bool readable;
 	bool writable;
 	bool broken;  /* TRANSPORT_CLOSED was no end of stream, but a reset or a failure */
@@ -54,6 +58,9 @@ void transport_shut(struct transport *transport);
 
 /* reset: with RST, so that a peer that doesn't read sees it too. Harmless when closed. */
 void transport_close(struct transport *transport, bool reset);
+
+/* For ops: closes the socket alone. */
+void transport_close_socket(const struct transport *transport, bool reset);
 
 static inline bool transport_is_open(const struct transport *transport)
 {

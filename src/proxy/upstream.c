@@ -9,6 +9,7 @@
 #include "proxy/pool.h"
 #include "proxy/routing/routing.h"
 #include "proxy/session/session.h"
+#include "proxy/tls.h"
 
 enum {
 	UPSTREAM_IN_BYTES_MAX = REPLY_WALK_HELD_BYTES_MAX + WORKER_SCRATCH_BYTES,
@@ -198,6 +199,30 @@ static enum upstream_progress refused_greeting(struct upstream *upstream, const 
 	return UPSTREAM_REFUSED;
 }
 
+/* Asks for TLS, in clear text; the log-in itself goes through it. */
+static bool begin_tls(struct upstream *upstream, const struct greeting *greeting,
+		      struct login *login)
+{
+	struct tls *tls = upstream->worker->shared->options.tls;
+	struct buf request;
+	uint8_t memory[PACKET_HEADER_BYTES + LOGIN_SSL_REQUEST_BYTES];
+	size_t sent = 0;
+	size_t greeting_bytes =
+		PACKET_HEADER_BYTES + (size_t)packet_header_read(upstream->in.ptr).payload_bytes;
+	if (!(greeting->caps & CAP_SSL) || upstream->in.len != greeting_bytes) {
+		return false;
+	}
+	login->caps |= CAP_SSL;
+	buf_init_fixed(&request, memory, sizeof(memory));
+	size_t mark = packet_begin(&request);
+	login_encode_ssl_request(&request, login);
+	packet_end(&request, mark, &upstream->sequence);
+	/* The socket has never been written to: it takes so little. */
+	return transport_write(&upstream->io, request.ptr, request.len, &sent) == TRANSPORT_OK &&
+	       sent == request.len &&
+	       tls_begin_server(tls, &upstream->io, upstream->host) == ERR_OK;
+}
+
 static enum upstream_progress take_greeting(struct upstream *upstream, struct str payload)
 {
 	struct session *session = upstream->session;
@@ -228,6 +253,10 @@ static enum upstream_progress take_greeting(struct upstream *upstream, struct st
 	upstream->caps = login.caps;
 	upstream_take_caps(upstream);
 	upstream->thread_id = greeting.connection_id;
+	if (tls_has_servers(upstream->worker->shared->options.tls) &&
+	    !begin_tls(upstream, &greeting, &login)) {
+		return broken(upstream, "the server has no TLS, and this proxy is set to use it");
+	}
 	session_set_name(session, greeting.connection_id);
 	rc = server_auth_begin(&upstream->auth, &greeting, &login, session->plugin,
 			       session->credential, &upstream->out, &upstream->sequence, &err);
@@ -534,6 +563,13 @@ static enum transport_result read_more(struct upstream *upstream)
 	return rc;
 }
 
+/* A certificate that is not accepted won't be the next time either. */
+static enum upstream_progress lost(struct upstream *upstream)
+{
+	const char *why = tls_why(&upstream->io);
+	return why[0] ? broken(upstream, why) : UPSTREAM_LOST;
+}
+
 enum upstream_progress upstream_run(struct upstream *upstream)
 {
 	if (upstream->phase == UPSTREAM_READY) {
@@ -550,7 +586,7 @@ enum upstream_progress upstream_run(struct upstream *upstream)
 	}
 	for (;;) {
 		if (!upstream_flush(upstream)) {
-			return UPSTREAM_LOST;
+			return lost(upstream);
 		}
 		enum upstream_progress progress = take_bytes(upstream);
 		if (progress != UPSTREAM_WAITS) {
@@ -564,7 +600,7 @@ enum upstream_progress upstream_run(struct upstream *upstream)
 		}
 		enum transport_result rc = read_more(upstream);
 		if (rc != TRANSPORT_OK) {
-			return rc == TRANSPORT_BLOCKED ? UPSTREAM_WAITS : UPSTREAM_LOST;
+			return rc == TRANSPORT_BLOCKED ? UPSTREAM_WAITS : lost(upstream);
 		}
 	}
 }

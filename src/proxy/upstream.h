@@ -81,12 +81,12 @@ struct upstream {
 
 	/* Of a connection that sessions share (pool.h). */
 	bool shared;
-	bool parked;		 /* on worker->parked; session is NULL then */
-	struct list pool_link;	 /* worker->parked or none */
-	struct session *owner;	 /* whose links[] has it while it is parked; NULL: nobody's */
+	bool parked;	       /* on worker->parked; session is NULL then */
+	struct list pool_link; /* worker->parked or none */
+	struct session *owner; /* whose links[] has it while it is parked; NULL: nobody's */
 	uint64_t parked_us;
-	uint64_t state_version;	 /* of the state of its session, as it is here */
-	char *user;		 /* owned */
+	uint64_t state_version;		     /* of the state of its session, as it is here */
+	char *user;			     /* owned */
 	const struct credential *credential; /* a reference */
 	capabilities client_caps; /* of its sessions, as far as they matter to the server */
 	uint8_t collation;

@@ -118,8 +118,8 @@ struct worker {
 	uint32_t held_count;
 	uint32_t parked_count;
 	uint32_t shared_open[ROUTE_SERVERS_MAX]; /* connections that sessions share, by server */
-	uint32_t transactions_open;	   /* on the primary */
-	uint32_t reads[ROUTE_SERVERS_MAX]; /* read sessions by server of the route in force */
+	uint32_t transactions_open;		 /* on the primary */
+	uint32_t reads[ROUTE_SERVERS_MAX];	 /* read sessions by server of the route in force */
 	uint64_t avoid_until_us[ROUTE_SERVERS_MAX];  /* refused a connection lately */
 	uint64_t trouble_told_us[ROUTE_SERVERS_MAX]; /* last report, by server */
 	size_t held_bytes;

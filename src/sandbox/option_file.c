@@ -132,8 +132,9 @@ enum err option_file_muster(const struct sandbox *sandbox, struct buf *text, str
 		   sandbox_state_account_file(SANDBOX_REPLICATION));
 	buf_add_text(text, "[manager]\nfailover-cooldown-s=0\nfailover-max=0\n");
 	buf_add_text(text, sandbox->pair ? "parent-return-s=2\n\n" : "\n");
-	buf_printf(text, "[proxy]\ngroup=%s\nhost=127.0.0.1\nwrite-port=%u\nread-port=%u\n"
-			 "split-port=%u\n",
+	buf_printf(text,
+		   "[proxy]\ngroup=%s\nhost=127.0.0.1\nwrite-port=%u\nread-port=%u\n"
+		   "split-port=%u\n",
 		   sandbox->name, (unsigned)sandbox->write_port, (unsigned)sandbox->read_port,
 		   (unsigned)sandbox->split_port);
 	return buf_finish(text);

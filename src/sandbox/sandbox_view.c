@@ -54,14 +54,14 @@ json_t *sandbox_view_describe(const struct sandbox *sandbox)
 	if (sandbox_state_socket(sandbox, NULL, socket, NULL)) {
 		socket[0] = '\0';
 	}
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:i, s:i, s:i, s:s, s:o, s:o}",
-			 "name", sandbox->name, "state", state, "flavor", sandbox->flavor,
-			 "version", sandbox->version, "policy", sandbox->policy, "running",
-			 (int)running, "folder", sandbox->root, "socket", socket, "host",
-			 "127.0.0.1", "write_port", (int)sandbox->write_port, "read_port",
-			 (int)sandbox->read_port, "split_port", (int)sandbox->split_port, "user",
-			 sandbox_state_account_user(SANDBOX_APPLICATION), "muster", muster,
-			 "servers", servers);
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:i, s:i, s:i, s:s, s:o, s:o}",
+		"name", sandbox->name, "state", state, "flavor", sandbox->flavor, "version",
+		sandbox->version, "policy", sandbox->policy, "running", (int)running, "folder",
+		sandbox->root, "socket", socket, "host", "127.0.0.1", "write_port",
+		(int)sandbox->write_port, "read_port", (int)sandbox->read_port, "split_port",
+		(int)sandbox->split_port, "user", sandbox_state_account_user(SANDBOX_APPLICATION),
+		"muster", muster, "servers", servers);
 }
 
 enum err sandbox_view_list(json_t **ret, struct err_ctx *err)

@@ -1,4 +1,5 @@
-/* What a client sends into a session: log-in when the first byte is even, commands when it is odd.
+/* What a client sends into a session: log-in when the first byte is even, commands when it is odd; its second bit chooses
+ * between a session with a server connection of its own and one that shares them.
  *
  * There is no server: a command that would go to one is given up at once, and the next one follows.
  * A prepared statement is there, so that its commands find one.
@@ -44,7 +45,7 @@ static void run_input(struct worker *worker, const uint8_t *data, size_t size)
 {
 	int ends[2];
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
-	session_accept(worker, ends[0], PROXY_WRITES, "127.0.0.1");
+	session_accept(worker, ends[0], data[0] & 2 ? PROXY_SPLIT : PROXY_WRITES, "127.0.0.1");
 	struct session *session = LIST_ENTRY(worker->sessions.next, struct session, link);
 	if (data[0] & 1) {
 		session->phase = SESSION_IDLE;

@@ -2,6 +2,8 @@
  * manager.
  *
  * usage: proxy_driver [--workers N] [--hold-ms N] [--sessions N] [--connect-ms N] [--check-ms N]
+ *                     [--server-connections N] [--causal-ms N] [--pool-forgets 1]
+ *                     [--tls-cert FILE] [--tls-ca FILE] [--tls-required 1] [--server-tls N] [--server-ca FILE]
  *                     [--listen writes|reads|split|SERVICE]...
  * It prints "port INDEX PORT" for each listener, then answers each line with one line:
  *   facts VERSION PLUGIN CAPABILITIES CHARSET MARIADB   what the greeting says (no blanks in it)
@@ -12,9 +14,11 @@
  *   backend SERVICE HOST PORT WEIGHT OPEN CHECK    one back end of the table to come; OPEN is 0 or 1
  *   services                               publishes the back ends given since the last time
  *   backends                               prints how they are as JSON
+ *   tls                                    reads the certificates again
  *   status                                 prints the status as JSON
  *   quit
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +28,13 @@
 #include "base/mem.h"
 #include "os/clock_system.h"
 #include "proxy/proxy.h"
+#include "proxy/tls.h"
 
 enum { LINE_BYTES_MAX = 16384, WORDS_MAX = 8, LISTENERS_MAX = 8, FIELD_BYTES_MAX = 2048 };
 
 struct driver {
 	struct proxy *proxy;
+	struct tls *tls;
 	struct accounts *accounts;
 	struct route route;
 	struct service_table table;
@@ -219,6 +225,11 @@ static bool obey(struct driver *driver, char **words, size_t count)
 	} else if (count == 1 && strcmp(words[0], "services") == 0) {
 		proxy_publish_services(driver->proxy, &driver->table);
 		memset(&driver->table, 0, sizeof(driver->table));
+	} else if (count == 1 && strcmp(words[0], "tls") == 0) {
+		struct err_ctx err = { 0 };
+		enum err rc = tls_reload(driver->tls, &err);
+		(void)printf("%s\n", rc ? err_text(rc, &err) : "ok");
+		return true;
 	} else if (count == 1 && strcmp(words[0], "backends") == 0) {
 		print_backends(driver);
 		return true;
@@ -258,6 +269,7 @@ int main(int argc, char **argv)
 	static struct driver driver;
 	static char line[LINE_BYTES_MAX];
 	struct proxy_listener listeners[LISTENERS_MAX] = { 0 };
+	struct tls_options tls = { 0 };
 	struct log log = { .level = LOG_DEBUG, .write = write_log };
 	struct proxy_options options = { .listeners = listeners,
 					 .workers = 2,
@@ -287,6 +299,16 @@ int main(int argc, char **argv)
 			options.server_connections_max = number(argv[i + 1]);
 		} else if (strcmp(argv[i], "--pool-forgets") == 0) {
 			options.pool_forgets = number(argv[i + 1]);
+		} else if (strcmp(argv[i], "--tls-cert") == 0) {
+			tls.cert_file = argv[i + 1];
+		} else if (strcmp(argv[i], "--tls-ca") == 0) {
+			tls.client_ca_file = argv[i + 1];
+		} else if (strcmp(argv[i], "--tls-required") == 0) {
+			options.tls_required = number(argv[i + 1]);
+		} else if (strcmp(argv[i], "--server-tls") == 0) {
+			tls.server = (enum tls_verify)number(argv[i + 1]);
+		} else if (strcmp(argv[i], "--server-ca") == 0) {
+			tls.server_ca_file = argv[i + 1];
 		} else if (strcmp(argv[i], "--causal-ms") == 0) {
 			options.causal_ms_max = number(argv[i + 1]);
 		} else if (strcmp(argv[i], "--check-ms") == 0) {
@@ -307,7 +329,10 @@ int main(int argc, char **argv)
 		}
 	}
 	struct err_ctx err = { 0 };
-	enum err rc = proxy_start(&options, &driver.proxy, &err);
+	(void)signal(SIGPIPE, SIG_IGN); /* as `muster run` does: TLS writes without MSG_NOSIGNAL */
+	enum err rc = tls_new(&tls, &driver.tls, &err);
+	options.tls = driver.tls;
+	rc = rc ? rc : proxy_start(&options, &driver.proxy, &err);
 	if (rc) {
 		(void)fprintf(stderr, "%s\n", err_text(rc, &err));
 		return err_exit_status(rc);
@@ -324,5 +349,6 @@ int main(int argc, char **argv)
 	}
 	driver.accounts = accounts_unref(driver.accounts);
 	driver.proxy = proxy_stop(driver.proxy);
+	driver.tls = tls_free(driver.tls);
 	return 0;
 }

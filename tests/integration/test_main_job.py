@@ -173,3 +173,23 @@ def test_the_command_line_client_logs_in(sandbox, flavor):
         check=False,
     )
     assert "42" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("flavor", ["mariadb", "mysql"])
+def test_one_address_for_reads_and_writes(sandbox, flavor):
+    """A session on the split port doesn't see what it wrote, or its connection breaks with the primary."""
+    box = sandbox(flavor)
+    conn = box.connect("MUSTER_SPLIT_PORT")
+    with conn.cursor() as cursor:
+        cursor.execute("CREATE DATABASE split")
+        cursor.execute("USE split")
+        cursor.execute("CREATE TABLE t (id INT PRIMARY KEY)")
+        for number in range(60):
+            if number == 30:
+                box.server_command("kill", "primary")
+            cursor.execute("INSERT INTO t VALUES (%s)", (number,))
+            cursor.execute("SELECT COUNT(*) FROM t")
+            assert cursor.fetchone() == (number + 1,)
+    box.server_command("start")
+    box.wait_healthy()
+    conn.close()

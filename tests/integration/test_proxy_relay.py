@@ -55,13 +55,14 @@ def server(request, tmp_path_factory):
 
 
 WAYS = {"own": (0, "0"), "split": (SPLIT, "0"), "moving": (SPLIT, "1")}
+every_way = pytest.mark.parametrize("proxy", WAYS, indirect=True)
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture
 def proxy(server, request):
     """own: a server connection for each session; split: they share them; moving: each statement has another one."""
     server.query("DELETE FROM app.t")
-    listener, forgets = WAYS[request.param]
+    listener, forgets = WAYS[getattr(request, "param", "own")]
     made = Proxy("--sessions", "20", "--pool-forgets", forgets)
     made.main = listener
     made.accounts_of(server)
@@ -150,6 +151,7 @@ def test_too_many_sessions(proxy):
     proxy.connect()
 
 
+@every_way
 def test_command_line_client(proxy, server):
     """The client that every DBA uses, with several statements and a wrong one."""
     out = subprocess.run(
@@ -173,6 +175,7 @@ def test_command_line_client(proxy, server):
     assert out.stdout.split() == ["1", "t", "1", "2"] and "Unknown column 'nope'" in out.stderr, out
 
 
+@every_way
 def test_large_results_and_statements(proxy):
     """Packets of 16 MB and more are split; a slip there loses the connection or data."""
     conn = proxy.connect(database="app", max_allowed_packet=64 << 20)
@@ -193,6 +196,7 @@ def memory_kb(proxy):
     return int(re.search(r"VmRSS:\s+(\d+)", text)[1])
 
 
+@every_way
 def test_slow_reader_costs_no_memory(proxy):
     """A client that doesn't read its result would fill the proxy's memory."""
     conn = proxy.connect(database="app", cursorclass=pymysql.cursors.SSCursor)
@@ -208,6 +212,7 @@ def test_slow_reader_costs_no_memory(proxy):
     assert memory_kb(proxy) - before < 16384
 
 
+@every_way
 def test_several_results(proxy):
     """Multi-statements and procedures give several results for one command."""
     conn = proxy.connect(database="app", client_flag=pymysql.constants.CLIENT.MULTI_STATEMENTS)
@@ -220,6 +225,7 @@ def test_several_results(proxy):
     assert one(conn, "SELECT COUNT(*) FROM t") == 1
 
 
+@every_way
 def test_load_data_local(proxy, tmp_path):
     """LOAD DATA LOCAL sends a file in the middle of a command."""
     path = tmp_path / "rows.txt"
@@ -272,6 +278,7 @@ def lose_connections(server):
         server.query(f"KILL {row[0]}")
 
 
+@every_way
 def test_prepared_statements(proxy, server):
     """The binary protocol: ids, types and pieces must fit the server connection, also a new one."""
     client = Binary(proxy)
@@ -293,6 +300,7 @@ def test_prepared_statements(proxy, server):
     client.quit()
 
 
+@every_way
 def test_cursor(proxy):
     """Rows fetched in portions by a server-side cursor."""
     client = Binary(proxy)
@@ -305,6 +313,7 @@ def test_cursor(proxy):
     client.quit()
 
 
+@every_way
 def test_change_user_and_reset(proxy, server):
     """Connection pools reset a connection before they hand it on."""
     client = Binary(proxy)
@@ -344,6 +353,7 @@ def test_junk_at_login(proxy, junk):
     assert one(proxy.connect(), "SELECT 1") == 1
 
 
+@every_way
 def test_session_tracking_is_the_clients_own(proxy):
     """The proxy's own interest in session state must not show: clients would see variables they never asked for."""
     conn = proxy.connect()
@@ -354,6 +364,7 @@ def test_session_tracking_is_the_clients_own(proxy):
     assert one(conn, "SELECT 1") == 1
 
 
+@every_way
 def test_kill_by_the_ids_clients_know(proxy, server):
     """Drivers cancel a statement by KILL QUERY with the id from the greeting."""
     killer = proxy.connect(database="app")

@@ -42,7 +42,7 @@ def pair(request, tmp_path_factory):
 
 
 def make_proxy(pair, *options):
-    proxy = Proxy("--workers", "1", *options)
+    proxy = Proxy("--workers", "1", "--causal-ms", "0", *options)
     proxy.accounts_of(pair[0])
     proxy.route(servers=pair, reads=(1,))
     return proxy
@@ -106,7 +106,9 @@ def test_state_is_the_same_on_both(proxy):
     conn = connect(proxy, charset="latin1")
     assert one(conn, HERE) == "b"
     run(conn, "SET time_zone='+03:00', @kept='it''s'")
-    asked = "SELECT @kept, NOW() = UTC_TIMESTAMP() + INTERVAL 3 HOUR, COLLATION('a'), name FROM here"
+    asked = (
+        "SELECT @kept, NOW() = UTC_TIMESTAMP() + INTERVAL 3 HOUR, COLLATION('a'), name FROM here"
+    )
     with conn.cursor() as cur:
         cur.execute(asked)
         assert cur.fetchone() == ("it's", 1, "latin1_swedish_ci", "b")
@@ -151,8 +153,19 @@ def test_sessions_share_connections(pair):
 def test_who_comes_back_finds_what_a_fresh_one_would(pair):
     """A connection that was another's keeps its session variables or character set."""
     proxy = make_proxy(pair, "--server-connections", "1")
-    volatile = {"timestamp", "rand_seed1", "rand_seed2", "pseudo_thread_id", "statement_id", "last_gtid"}
-    tracked = {"session_track_system_variables", "session_track_state_change", "session_track_gtids"}
+    volatile = {
+        "timestamp",
+        "rand_seed1",
+        "rand_seed2",
+        "pseudo_thread_id",
+        "statement_id",
+        "last_gtid",
+    }
+    tracked = {
+        "session_track_system_variables",
+        "session_track_state_change",
+        "session_track_gtids",
+    }
 
     def variables(conn):
         with conn.cursor() as cur:

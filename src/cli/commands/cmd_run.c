@@ -20,6 +20,7 @@
 #include "manager/manager.h"
 #include "os/clock_system.h"
 #include "proxy/proxy.h"
+#include "proxy/tls.h"
 #include "store/store_place.h"
 
 const struct option_row options_run[] = {
@@ -40,6 +41,7 @@ struct node {
 	char name[STORE_NODE_BYTES_MAX];
 	char address[STORE_ADDRESS_BYTES_MAX];
 	struct store *store; /* until the manager has taken it */
+	struct tls *tls;
 	struct proxy *proxy;
 	struct duty *duty;
 	struct manager_door door;
@@ -201,27 +203,52 @@ static enum err set_service_listeners(const struct config_values *values,
 	return rc;
 }
 
+/* How many of the listeners are of the group. */
+static size_t group_listeners(const struct config_values *values)
+{
+	return !values->proxy_group[0] ? 0 : values->proxy_split_port ? 3 : 2;
+}
+
 /* Those of the group come first. */
 static enum err set_listeners(const struct config_values *values,
 			      struct proxy_listener listeners[LISTENERS_MAX], size_t *ret_count,
 			      struct err_ctx *err)
 {
 	enum err rc = ERR_OK;
-	*ret_count = 0;
+	*ret_count = group_listeners(values);
 	if (values->proxy_group[0]) {
 		rc = listener_set(&listeners[0], values->proxy_host, values->proxy_write_port,
 				  PROXY_WRITES, err);
 		rc = rc ? rc
 			: listener_set(&listeners[1], values->proxy_host, values->proxy_read_port,
 				       PROXY_READS, err);
-		*ret_count = 2;
 	}
-	if (!rc && values->proxy_group[0] && values->proxy_split_port) {
+	if (!rc && *ret_count == 3) {
 		rc = listener_set(&listeners[2], values->proxy_host, values->proxy_split_port,
 				  PROXY_SPLIT, err);
-		*ret_count = 3;
 	}
 	return rc ? rc : set_service_listeners(values, listeners, ret_count, err);
+}
+
+static enum err start_tls(struct node *node, struct err_ctx *err)
+{
+	const struct config_values *values = &node->config->values;
+	static const char *const names[] = { "off", "encrypt", "verify-ca", "verify-name" };
+	struct tls_options options = { .cert_file = values->proxy_tls_cert_file,
+				       .key_file = values->proxy_tls_key_file,
+				       .client_ca_file = values->proxy_tls_ca_file,
+				       .server_ca_file = values->proxy_server_ca_file };
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(names[i], values->proxy_server_tls) == 0) {
+			options.server = (enum tls_verify)i;
+		}
+	}
+	if (is_on(values->proxy_tls_required) && !options.cert_file[0]) {
+		return err_set(err, ERR_CONFIG,
+			       "[proxy] tls-required is on, and there is no tls-cert-file: no "
+			       "client could log in");
+	}
+	return tls_new(&options, &node->tls, err);
 }
 
 /* No group and no services, no proxy. */
@@ -234,6 +261,10 @@ static enum err start_proxy(struct node *node, struct err_ctx *err)
 	if (rc != ERR_OK || listener_count == 0) {
 		return rc;
 	}
+	rc = start_tls(node, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
 	const struct proxy_options options = {
 		.listeners = listeners,
 		.listener_count = listener_count,
@@ -241,6 +272,8 @@ static enum err start_proxy(struct node *node, struct err_ctx *err)
 		.hold_ms_max = values->proxy_hold_ms,
 		.sessions_max = values->proxy_sessions_max,
 		.connect_ms_max = values->proxy_connect_timeout_ms,
+		.tls = node->tls,
+		.tls_required = is_on(values->proxy_tls_required),
 		.server_connections_max = values->proxy_server_connections_max,
 		.causal_ms_max = values->proxy_causal_wait_ms,
 		.check_interval_ms = values->proxy_check_interval_ms,
@@ -427,6 +460,7 @@ static void stop_all(struct node *node)
 	node->manager = manager_stop(node->manager);
 	node->duty = duty_free(node->duty);
 	node->proxy = proxy_stop(node->proxy);
+	node->tls = tls_free(node->tls);
 	node->store = store_close(node->store);
 }
 
@@ -448,21 +482,46 @@ static void limit_the_end(void)
 	(void)alarm(END_SECONDS);
 }
 
-/* The signals that end the program, for sigwait(); SIGHUP and SIGPIPE are ignored. Set before any thread
- * is made, so that all inherit it. */
+/* The signals that are waited for by sigwait(); SIGPIPE is ignored. Set before any thread is made, so that all
+ * inherit it. */
 static void set_signals(sigset_t *ends)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
-	check(sigaction(SIGPIPE, &ignore, NULL) == 0 && sigaction(SIGHUP, &ignore, NULL) == 0);
+	check(sigaction(SIGPIPE, &ignore, NULL) == 0);
 	check(sigemptyset(ends) == 0 && sigaddset(ends, SIGTERM) == 0 &&
-	      sigaddset(ends, SIGINT) == 0);
+	      sigaddset(ends, SIGINT) == 0 && sigaddset(ends, SIGHUP) == 0);
 	check(pthread_sigmask(SIG_BLOCK, ends, NULL) == 0);
+}
+
+/* SIGHUP: certificates that were renewed. */
+static void reload(const struct node *node)
+{
+	struct err_ctx err = { 0 };
+	enum err rc = node->tls ? tls_reload(node->tls, &err) : ERR_OK;
+	if (rc) {
+		log_event(&node->log, LOG_ERROR, "run.reload.failed", err_text(rc, &err));
+	} else {
+		log_event(&node->log, LOG_INFO, "run.reloaded", "certificates are read again");
+	}
+}
+
+/* Waits for the signal that ends the program. */
+static int wait_for_end(const struct node *node, const sigset_t *signals)
+{
+	int which = 0;
+	for (;;) {
+		check(sigwait(signals, &which) == 0);
+		if (which != SIGHUP) {
+			return which;
+		}
+		reload(node);
+	}
 }
 
 /* Where each service is listened for: a port may have been any free one. */
 static void tell_services(const struct node *node)
 {
-	size_t first = node->config->values.proxy_group[0] ? 2 : 0;
+	size_t first = group_listeners(&node->config->values);
 	const char *name = NULL;
 	for (size_t i = 0; node->proxy && (name = proxy_service(node->proxy, i)); i++) {
 		log_event(&node->log, LOG_INFO, "run.service", "listens for clients of a service",
@@ -474,7 +533,6 @@ static void tell_services(const struct node *node)
 enum err cmd_run(struct cli *cli, const struct args *args)
 {
 	sigset_t ends;
-	int which = 0;
 	CLEANUP(mem_freep) struct config *config = mem_need(sizeof(*config));
 	struct node node = { .config = config, .door = { .mutex = PTHREAD_MUTEX_INITIALIZER } };
 	set_signals(&ends);
@@ -487,7 +545,7 @@ enum err cmd_run(struct cli *cli, const struct args *args)
 			  LOG_U64("write_port", group_port(&node, 0)),
 			  LOG_U64("read_port", group_port(&node, 1)));
 		tell_services(&node);
-		check(sigwait(&ends, &which) == 0);
+		int which = wait_for_end(&node, &ends);
 		log_event(&node.log, LOG_INFO, "run.ending", "a signal asked for the end",
 			  LOG_U64("signal", (uint64_t)which));
 	}

@@ -297,9 +297,10 @@ static json_t *proxy_json(const struct manager_core *core, const struct group *g
 	proxy_get_status(options->proxy, &status);
 	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:b}", "write_port",
 			 (int)options->write_port, "read_port", (int)options->read_port,
-			 "split_port", (int)options->split_port, "sessions", (int)status.sessions, "transactions_open", (int)status.transactions_open,
-			 "statements_held", (int)status.statements_held, "epoch",
-			 (json_int_t)status.epoch, "held", (int)status.held);
+			 "split_port", (int)options->split_port, "sessions", (int)status.sessions,
+			 "transactions_open", (int)status.transactions_open, "statements_held",
+			 (int)status.statements_held, "epoch", (json_int_t)status.epoch, "held",
+			 (int)status.held);
 }
 
 static json_t *names_json(const struct record *record, uint32_t set)

@@ -57,7 +57,9 @@ enum err server_auth_begin(struct server_auth *auth, const struct greeting *gree
 			   const struct credential *credential, struct buf *out, uint8_t *sequence,
 			   struct err_ctx *err)
 {
-	*auth = (struct server_auth){ .credential = credential, .plugin = plugin };
+	*auth = (struct server_auth){ .credential = credential,
+				      .plugin = plugin,
+				      .encrypted = (login->caps & CAP_SSL) != 0 };
 	memcpy(auth->nonce, greeting->scramble, sizeof(greeting->scramble));
 	uint8_t memory[ANSWER_BYTES_MAX];
 	struct buf answer;
@@ -100,7 +102,14 @@ static enum err take_switch(struct server_auth *auth, struct str payload, struct
 	return rc;
 }
 
-/* The full exchange of caching_sha2_password without TLS: ask for the key, send the password. */
+/* The clear text as such, with its NUL: only where nobody can listen. */
+static void send_clear(const struct server_auth *auth, struct buf *out, uint8_t *sequence)
+{
+	const char *clear = auth->credential->clear.text;
+	packet_append(out, sequence, (struct str){ clear, strlen(clear) + 1 });
+}
+
+/* The full exchange of caching_sha2_password: send the password; without TLS ask for the key first. */
 static enum err take_sha2(struct server_auth *auth, struct str data, struct buf *out,
 			  uint8_t *sequence, struct err_ctx *err)
 {
@@ -111,6 +120,10 @@ static enum err take_sha2(struct server_auth *auth, struct str data, struct buf 
 		return err_set(err, ERR_REFUSED,
 			       "the server asks for the password, which the client's "
 			       "log-in did not reveal");
+	}
+	if (data.len == 1 && data.ptr[0] == AUTH_SHA2_FULL && auth->encrypted) {
+		send_clear(auth, out, sequence);
+		return ERR_OK;
 	}
 	if (data.len == 1 && data.ptr[0] == AUTH_SHA2_FULL) {
 		char ask = AUTH_SHA2_ASK_KEY;

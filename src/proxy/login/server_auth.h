@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -25,6 +26,7 @@ struct server_auth {
 	enum auth_plugin plugin;		 /* of the exchange under way */
 	uint8_t nonce[AUTH_ED25519_NONCE_BYTES]; /* the first 20 bytes, but for ed25519 */
 	bool asked_key;
+	bool encrypted; /* nobody can listen: the log-in's capabilities have CAP_SSL */
 };
 
 /* Answers the greeting. login: all but `auth` and `auth_plugin`, its capabilities already agreed on.

@@ -66,12 +66,11 @@ static struct routing_answer split(const struct routing_question *question)
 	const struct route *route = question->route;
 	bool on_replica = question->current < route->server_count && !question->as_primary &&
 			  question->current != route->primary;
-	if (question->pinned) {
-		return on_replica ? (struct routing_answer){ .server = question->current }
-				  : to_primary(question);
+	if (question->pinned && on_replica) {
+		return (struct routing_answer){ .server = question->current };
 	}
 	uint32_t replica = on_replica ? question->current : question->linked;
-	if (!question->replica) {
+	if (question->pinned || !question->replica) {
 		return to_primary(question);
 	}
 	if (!serves_reads(route, replica)) {

@@ -22,10 +22,10 @@ struct routing_question {
 		current; /* index of the server that the session is connected to, NOWHERE or GONE */
 	bool as_primary; /* that connection was made because the server was the primary */
 	bool frozen;	 /* this node's lease is over: nothing goes to the primary */
-	bool in_transaction;   /* a transaction, or what may go on where writes are drained */
-	bool pinned;	       /* of PROXY_SPLIT: something ends with the connection in hand */
-	bool replica;	       /* of PROXY_SPLIT: a replica may do what is asked */
-	uint32_t linked;       /* of PROXY_SPLIT: the reader that it has a connection to, or NOWHERE */
+	bool in_transaction; /* a transaction, or what may go on where writes are drained */
+	bool pinned;	     /* of PROXY_SPLIT: something ends with the connection in hand */
+	bool replica;	     /* of PROXY_SPLIT: a replica may do what is asked */
+	uint32_t linked; /* of PROXY_SPLIT: the reader that it has a connection to, or NOWHERE */
 	const uint32_t *reads; /* [ROUTE_SERVERS_MAX] read sessions by server */
 	uint32_t avoided;      /* bits by server: refused a connection a moment ago */
 	uint32_t tie;	       /* varies from session to session: spreads equal loads */

@@ -10,7 +10,7 @@
 enum { CAUSAL_BYTES_MAX = 512 };
 
 struct causal {
-	char *gtids;	 /* owned; the newest of each domain or source, "0-1-5,2-1-9" or "UUID:5"; NULL: none */
+	char *gtids; /* owned; the newest of each domain or source, "0-1-5,2-1-9" or "UUID:5"; NULL: none */
 	uint32_t waited; /* bits by server of the route: has them */
 };
 
@@ -21,4 +21,5 @@ void causal_fini(struct causal *causal); /* leaves an empty one; takes {0} */
 void causal_take(struct causal *causal, struct str gtids);
 
 /* The SQL that waits for them on a replica: one row when it has them, none when it hasn't within `wait_ms`. */
-void causal_write_wait(const struct causal *causal, bool mariadb, uint32_t wait_ms, struct buf *out);
+void causal_write_wait(const struct causal *causal, bool mariadb, uint32_t wait_ms,
+		       struct buf *out);

@@ -20,6 +20,7 @@ static const struct refusal_row rows[REFUSAL_COUNT_] = {
 	[REFUSAL_ACCOUNT_LOCKED_MARIADB] = { 4151, "HY000", "Access denied, this account is locked", "" },
 	[REFUSAL_LOGIN_TIMEOUT]          = { 1159, "08S01", "Got timeout reading communication packets", "" },
 	[REFUSAL_BAD_HANDSHAKE]          = { 1043, "08S01", "Bad handshake", "" },
+	[REFUSAL_TLS_REQUIRED]           = { 3159, "HY000", "Connections using insecure transport are prohibited while tls-required=on", "" },
 	[REFUSAL_MALFORMED]              = { 1835, "HY000", "Malformed communication packet", "" },
 	[REFUSAL_UNKNOWN_COMMAND]        = { 1047, "08S01", "Unknown command: the proxy does not carry ", "" },
 	[REFUSAL_UNKNOWN_STATEMENT]      = { 1243, "HY000", "Unknown prepared statement handler given to ", "" },

@@ -10,6 +10,7 @@
 #include "proxy/session/session_login.h"
 #include "proxy/session/session_loss.h"
 #include "proxy/session/session_reply.h"
+#include "proxy/tls.h"
 
 enum {
 	SESSION_IN_BYTES_MAX = SESSION_RETAINED_BYTES_MAX + SESSION_PREFIX_BYTES,
@@ -227,6 +228,11 @@ enum transport_result session_read(struct session *session, size_t bytes)
 		buf_commit(&session->in, count);
 	}
 	if (rc == TRANSPORT_CLOSED) {
+		const char *why = tls_why(&session->io);
+		if (why[0]) {
+			log_event(session->worker->shared->options.log, LOG_INFO,
+				  "proxy.client.tls", why, LOG_TEXT("client", session->address));
+		}
 		session_close(session);
 	}
 	return rc;
@@ -335,10 +341,9 @@ static void plan_leave(struct session *session)
 	const struct upstream *upstream = session->upstream;
 	const struct route *route = &session->worker->target->route;
 	session->leave_us = 0;
-	if (session_is_reader(session) &&
-	    (upstream->server >= route->server_count ||
-	     (upstream->server != route->primary &&
-	      !route->servers[upstream->server].serves_reads))) {
+	if (session_is_reader(session) && (upstream->server >= route->server_count ||
+					   (upstream->server != route->primary &&
+					    !route->servers[upstream->server].serves_reads))) {
 		session->leave_us =
 			session->worker->now_us + (uint64_t)SESSION_LEAVE_MS * US_PER_MS;
 		session->worker->readers_leave = true;

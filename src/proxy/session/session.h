@@ -71,9 +71,9 @@ struct session {
 	struct watch watch;
 	struct list link; /* worker->sessions */
 	struct dying dying;
-	struct list login_link; /* worker->logins or none */
-	struct list held_link;	/* worker->held or none */
-	struct list ready_link; /* worker->ready or none */
+	struct list login_link;	  /* worker->logins or none */
+	struct list held_link;	  /* worker->held or none */
+	struct list ready_link;	  /* worker->ready or none */
 	struct list starved_link; /* worker->starved or none */
 	struct worker *worker;
 	struct transport io;
@@ -109,9 +109,10 @@ struct session {
 	struct stmts stmts;
 	struct session_command command;
 	struct upstream *upstream; /* borrowed from nobody else while it is here; NULL: none */
-	struct upstream *links[POOL_LINKS]; /* of PROXY_SPLIT: parked, as it left them; NULL: none */
-	uint32_t named_thread; /* what its name leads to (worker->names) */
-	struct causal causal;  /* of PROXY_SPLIT */
+	struct upstream
+		*links[POOL_LINKS]; /* of PROXY_SPLIT: parked, as it left them; NULL: none */
+	uint32_t named_thread;	    /* what its name leads to (worker->names) */
+	struct causal causal;	    /* of PROXY_SPLIT */
 	bool keeps_last;       /* what the next statement may ask for is on this connection only */
 	bool counted_read;     /* in worker->reads[upstream->server] */
 	bool counted_open;     /* in worker->transactions_open */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "proxy/session/session.h"
 #include "proxy/session/session_command.h"
+#include "proxy/tls.h"
 #include "wire/greeting.h"
 #include "wire/login.h"
 
@@ -60,6 +61,9 @@ bool session_login_greet(struct session *session)
 	};
 	if (facts->mariadb) {
 		greeting.caps &= ~CAP_MYSQL;
+	}
+	if (tls_has_clients(worker->shared->options.tls)) {
+		greeting.caps |= CAP_SSL;
 	}
 	greeting.caps |= CAP_PROTOCOL_41 | CAP_SECURE_CONNECTION | CAP_PLUGIN_AUTH;
 	draw_scramble(session->scramble);
@@ -182,10 +186,31 @@ static void begin_auth(struct session *session, const struct login *login)
 	follow(session, next);
 }
 
+/* The client wants TLS from the next byte on. What came in clear text behind its wish isn't from it. */
+static bool begin_tls(struct session *session, size_t wire_bytes)
+{
+	struct tls *tls = session->worker->shared->options.tls;
+	if (session->io.tls || !(session->caps & CAP_SSL) || session->in.len != wire_bytes) {
+		session_malformed(session,
+				  "a wish for TLS that wasn't offered, or bytes behind it");
+		return false;
+	}
+	buf_consume(&session->in, wire_bytes);
+	if (tls_begin_client(tls, &session->io) != ERR_OK) {
+		session_close(session);
+		return false;
+	}
+	return true;
+}
+
 static bool take_response(struct session *session, struct str payload)
 {
 	struct login login;
-	capabilities offered = session->caps;
+	capabilities offered = session->caps & ~CAP_SSL;
+	if (session->worker->shared->options.tls_required && !session->io.tls) {
+		session_refuse(session, REFUSAL_TLS_REQUIRED, NULL);
+		return false;
+	}
 	if (login_is_ssl_request(payload) || login_decode(payload, &login, NULL) != ERR_OK) {
 		session->caps = 0;
 		session_refuse(session, REFUSAL_BAD_HANDSHAKE, NULL);
@@ -202,12 +227,26 @@ static bool take_response(struct session *session, struct str payload)
 	return true;
 }
 
+/* How much to read. Of the first packet never a byte more than belongs to it: clients don't wait for an answer to their
+ * wish for TLS, and what follows is for TLS to read. */
+static size_t login_bytes_wanted(const struct session *session)
+{
+	const struct buf *in = &session->in;
+	if (session->io.tls || session->auth || !(session->caps & CAP_SSL)) {
+		return LOGIN_READ_BYTES;
+	}
+	if (in->len < PACKET_HEADER_BYTES) {
+		return PACKET_HEADER_BYTES - in->len;
+	}
+	return PACKET_HEADER_BYTES + (size_t)packet_header_read(in->ptr).payload_bytes - in->len;
+}
+
 bool session_login_run(struct session *session)
 {
 	struct packet packet;
 	enum err rc = packet_find(session->in.ptr, session->in.len, LOGIN_BYTES_MAX, &packet, NULL);
 	if (rc == ERR_AGAIN) {
-		return session_read(session, LOGIN_READ_BYTES) == TRANSPORT_OK;
+		return session_read(session, login_bytes_wanted(session)) == TRANSPORT_OK;
 	}
 	if (rc || packet.sequence != session->sequence) {
 		session_malformed(session, "a log-in packet that is too long or out of order");
@@ -215,6 +254,9 @@ bool session_login_run(struct session *session)
 	}
 	session->sequence = packet.sequence_next;
 	struct str payload = packet_join(session->in.ptr, &packet);
+	if (!session->auth && login_is_ssl_request(payload)) {
+		return begin_tls(session, packet.wire_bytes);
+	}
 	if (session->auth) {
 		follow(session,
 		       client_auth_step(session->auth, payload, &session->out, &session->sequence));

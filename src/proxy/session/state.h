@@ -50,7 +50,7 @@ struct state {
 	char *schema;		 /* owned; NULL: none */
 	uint32_t losses;	 /* enum state_loss bits */
 	uint64_t last_insert_id; /* 0: none */
-	uint64_t version;	 /* grows with every change that a connection has to be set up with */
+	uint64_t version; /* grows with every change that a connection has to be set up with */
 	bool autocommit;
 	bool in_transaction; /* by the last status flags */
 	/* What the client itself asked to be told; the proxy asks for more on its own account. */

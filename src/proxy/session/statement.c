@@ -200,9 +200,8 @@ static bool fits_replica(const struct sql_info *info)
 	const uint32_t primary = SQL_FLAG_MULTI | SQL_FLAG_LAST_RESULT | SQL_FLAG_CALC_FOUND_ROWS |
 				 SQL_FLAG_SYSTEM_READ | SQL_FLAG_HINT_PRIMARY | SQL_FLAG_ROW_LOCK |
 				 SQL_FLAG_LOCK | SQL_FLAG_UNLOCK;
-	bool certain = info->class == SQL_READ ||
-		       (info->transaction == SQL_TRANSACTION_BEGIN &&
-			(info->flags & SQL_FLAG_EXPLICIT_READ_ONLY));
+	bool certain = info->class == SQL_READ || (info->transaction == SQL_TRANSACTION_BEGIN &&
+						   (info->flags & SQL_FLAG_EXPLICIT_READ_ONLY));
 	bool hinted = info->class == SQL_UNCERTAIN && (info->flags & SQL_FLAG_HINT_REPLICA);
 	return info->statements == 1 && (certain || hinted) && !(info->flags & primary);
 }

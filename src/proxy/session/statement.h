@@ -20,7 +20,7 @@ struct statement {
 	bool explains_changes; /* a change of state that the server reports follows from the text */
 	bool sets_literals;    /* SET @a = literal, ...: statement_keep_literals() */
 	bool kills;	       /* KILL: names a connection by its number */
-	bool replica;	 /* any server that is up to date may do it: a read, or the begin of READ ONLY */
+	bool replica; /* any server that is up to date may do it: a read, or the begin of READ ONLY */
 	bool leaves_last; /* what the next one may ask for can't be had elsewhere: SQL_CALC_FOUND_ROWS */
 	uint32_t losses;  /* enum state_loss bits: what it sets up that can't be set up again */
 	uint32_t regains; /* and what it ends */

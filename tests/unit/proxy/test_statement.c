@@ -159,10 +159,8 @@ static void modes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(kinds),
-		cmocka_unit_test(replicas),
-		cmocka_unit_test(losses),
-		cmocka_unit_test(literals_are_kept),
+		cmocka_unit_test(kinds),  cmocka_unit_test(replicas),
+		cmocka_unit_test(losses), cmocka_unit_test(literals_are_kept),
 		cmocka_unit_test(modes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,6 +104,7 @@ static void test_round_trip(void **state)
 	(void)snprintf(sandbox.program, sizeof(sandbox.program), "/a \"b\"/mysqld");
 	sandbox.write_port = 10001;
 	sandbox.read_port = 65535;
+	sandbox.split_port = 10004;
 	sandbox.server_count = 2;
 	sandbox.servers[0] = (struct sandbox_server){ "db1", 1, 10002 };
 	sandbox.servers[1] = (struct sandbox_server){ "db2", 2, 10003 };
@@ -112,6 +113,7 @@ static void test_round_trip(void **state)
 	assert_string_equal(again.program, sandbox.program);
 	assert_string_equal(again.policy, "async");
 	assert_int_equal(again.read_port, 65535);
+	assert_int_equal(again.split_port, 10004);
 	assert_int_equal(again.server_count, 2);
 	assert_int_equal(again.servers[1].server_id, 2);
 	assert_int_equal(again.servers[1].port, 10003);
