@@ -84,7 +84,10 @@ void pool_park(struct session *session)
 		disown(upstream);
 	}
 	upstream->has_schema |= session->state.schema != NULL;
-	upstream->state_version = session->state.version;
+	upstream->state_hash = session->state.hash;
+	if (upstream->as_primary) {
+		upstream->insert_id = session->state.last_insert_id;
+	}
 	upstream->parked_us = worker->now_us;
 	upstream->parked = true;
 	list_add_tail(&worker->parked, &upstream->pool_link);
@@ -92,22 +95,48 @@ void pool_park(struct session *session)
 	wake_waiting(worker);
 }
 
-/* The one that was parked longest of those that would do. */
+/* Of those that would do: one that is set up alike, else the one that was parked longest. */
 static struct upstream *find_other(const struct session *session, uint32_t server)
 {
 	struct worker *worker = session->worker;
+	struct upstream *longest = NULL;
 	bool full = pool_is_full(worker, server);
+	unsigned looks = 0;
 	LIST_EACH (&worker->parked, link) {
 		struct upstream *upstream = LIST_ENTRY(link, struct upstream, pool_link);
 		if (upstream->owner && !full &&
 		    worker->now_us - upstream->parked_us < POOL_STEAL_US) {
-			return NULL; /* so are all that follow, or they will be nobody's soon */
+			break; /* so are all that follow, or they will be nobody's soon */
 		}
-		if (upstream->server == server && upstream_fits(upstream, session)) {
+		if (upstream->server != server || !upstream_fits(upstream, session)) {
+			continue;
+		}
+		if (upstream->state_hash == session->state.hash) {
 			return upstream;
 		}
+		longest = longest ? longest : upstream;
+		if (++looks >= POOL_LOOKS) {
+			break;
+		}
 	}
-	return NULL;
+	return longest;
+}
+
+/* Only what differs is set up. Of what a replica is asked nothing depends on the insert id, but in a transaction. */
+static void set_up(struct session *session, struct upstream *upstream, bool was_here)
+{
+	bool alike = upstream->state_hash == session->state.hash;
+	bool forgets = session->worker->shared->options.pool_forgets;
+	bool needs_id = upstream->as_primary || session->command.statement.kind == OUTCOME_BEGIN;
+	struct upstream_setup setup = {
+		.reset = !was_here &&
+			 (!alike || forgets || upstream->statements > POOL_STATEMENTS_MAX),
+		.insert_id = needs_id && upstream->insert_id != session->state.last_insert_id,
+	};
+	setup.state = setup.reset || !alike;
+	if (setup.state || setup.insert_id) {
+		upstream_set_up(upstream, &setup);
+	}
 }
 
 static void hand_over(struct session *session, struct upstream *upstream, bool as_primary)
@@ -123,10 +152,7 @@ static void hand_over(struct session *session, struct upstream *upstream, bool a
 	if (session->named_thread != upstream->thread_id) {
 		session_set_name(session, upstream->thread_id);
 	}
-	struct upstream_setup setup = { .reset = before != session, .state = true };
-	if (setup.reset || upstream->state_version != session->state.version) {
-		upstream_set_up(upstream, &setup);
-	}
+	set_up(session, upstream, before == session);
 }
 
 bool pool_take(struct session *session, uint32_t server, bool as_primary)

@@ -2,7 +2,8 @@
  *
  * A session has one in hand only while it needs it: for a statement, a transaction, or as long as something on it can't be
  * had elsewhere (it is pinned). Then the connection is parked. The session finds it again by its links, as it left
- * it, unless another session needed one meanwhile: whose was parked longest is taken first, reset, and set up anew.
+ * it, unless another session needed one meanwhile: whose was parked longest is taken first. Where that was set up
+ * otherwise it is reset, and set up anew.
  */
 #pragma once
 
@@ -16,6 +17,8 @@ struct worker;
 enum {
 	POOL_IDLE_S = 60, /* a parked connection is closed that nobody has used for so long */
 	POOL_KEEP = 8,	  /* but so many of a worker's */
+	POOL_LOOKS = 16,  /* for one that is set up alike */
+	POOL_STATEMENTS_MAX = 200, /* prepared by others before a connection is reset */
 	POOL_STEAL_US =
 		5000, /* younger ones are left to their sessions while there is room for another */
 };

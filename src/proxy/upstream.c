@@ -333,6 +333,8 @@ static void add_reset(struct upstream *upstream)
 	struct buf sql;
 	add_setup(upstream, COMMAND_RESET_CONNECTION, (struct str){ "", 0 });
 	upstream_renew_serial(upstream);
+	upstream->statements = 0;
+	upstream->insert_id = 0;
 	upstream->tracking = false;
 	if (!session->mariadb) {
 		buf_init_fixed(&sql, memory, sizeof(memory));
@@ -364,13 +366,20 @@ static void add_state(struct upstream *upstream)
 		state_write_set(state, i, &sql);
 		add_setup_query(upstream, buf_str(&sql));
 	}
-	if (state->last_insert_id) {
-		buf_clear(&sql);
-		buf_printf(&sql, "SET SESSION last_insert_id=%llu",
-			   (unsigned long long)state->last_insert_id);
-		add_setup_query(upstream, buf_str(&sql));
-	}
 	buf_fini(&sql);
+	upstream->state_hash = state->hash;
+}
+
+static void add_insert_id(struct upstream *upstream)
+{
+	enum { SET_BYTES_MAX = 64 };
+	char memory[SET_BYTES_MAX];
+	struct buf sql;
+	buf_init_fixed(&sql, memory, sizeof(memory));
+	upstream->insert_id = upstream->session->state.last_insert_id;
+	buf_printf(&sql, "SET SESSION last_insert_id=%llu",
+		   (unsigned long long)upstream->insert_id);
+	add_setup_query(upstream, buf_str(&sql));
 }
 
 static void add_causal(struct upstream *upstream)
@@ -402,7 +411,9 @@ void upstream_set_up(struct upstream *upstream, const struct upstream_setup *set
 	upstream->setup_leading = upstream->setup_count;
 	if (setup->state) {
 		add_state(upstream);
-		upstream->state_version = upstream->session->state.version;
+	}
+	if (setup->insert_id || (setup->state && upstream->session->state.last_insert_id)) {
+		add_insert_id(upstream);
 	}
 	/* After the state, so that its own changes are not reported back. */
 	for (size_t i = 0; tracks && !upstream->tracking && state_tracking_sql(i); i++) {
@@ -453,6 +464,7 @@ static enum upstream_progress take_setup(struct upstream *upstream,
 		stmt->server_id = upstream->walk.scan.statement_id;
 		stmt->serial = upstream->serial;
 		stmt->types_bound = false;
+		upstream->statements++;
 	}
 	if (step->has_packet && step->packet == RESULT_PACKET_ERR) {
 		if (!upstream->setup_count) {

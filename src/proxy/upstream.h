@@ -40,6 +40,7 @@ enum { UPSTREAM_REFUSAL_BYTES_MAX = 2048 };
 struct upstream_setup {
 	bool reset;	   /* it was another session's: COM_RESET_CONNECTION */
 	bool state;	   /* the session's state */
+	bool insert_id;	   /* of it, what LAST_INSERT_ID() gives */
 	bool causal;	   /* what the session wrote: UPSTREAM_BEHIND when it isn't there in time */
 	struct stmt *stmt; /* to be prepared, or NULL */
 };
@@ -85,8 +86,11 @@ struct upstream {
 	struct list pool_link; /* worker->parked or none */
 	struct session *owner; /* whose links[] has it while it is parked; NULL: nobody's */
 	uint64_t parked_us;
-	uint64_t state_version;		     /* of the state of its session, as it is here */
-	char *user;			     /* owned */
+	uint64_t state_hash; /* of what it is set up with: state.hash of its last session */
+	uint64_t insert_id;  /* what LAST_INSERT_ID() gives here */
+	uint32_t
+		statements; /* prepared here since it was reset; nobody closes those of other sessions */
+	char *user;	    /* owned */
 	const struct credential *credential; /* a reference */
 	capabilities client_caps; /* of its sessions, as far as they matter to the server */
 	uint8_t collation;

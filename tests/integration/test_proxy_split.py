@@ -150,6 +150,34 @@ def test_sessions_share_connections(pair):
         proxy.stop()
 
 
+def count_of(server, name):
+    """A counter of the whole server."""
+    return int(server.query(f"SHOW GLOBAL STATUS LIKE '{name}'")[0][1])
+
+
+def test_sessions_that_are_alike_need_no_reset(pair):
+    """Each statement of many like clients costs a reset; or a client gets another one's insert id."""
+    proxy = make_proxy(pair, "--server-connections", "2")
+    clients = [connect(proxy) for _ in range(10)]
+    try:
+        for conn in clients:
+            run(conn, "SET time_zone='+02:00'")
+        before = count_of(pair[0], "Com_admin_commands")
+        for i in range(30):
+            run(clients[i % 10], "INSERT INTO t (v) VALUES (%s)", (i,))
+        ids = [one(conn, "SELECT LAST_INSERT_ID()") for conn in clients]
+        assert len(set(ids)) == 10
+        fresh = connect(proxy)
+        run(fresh, "SET time_zone='+02:00'")
+        assert one(fresh, "SELECT LAST_INSERT_ID()") == 0
+        fresh.close()
+        assert count_of(pair[0], "Com_admin_commands") - before < 5
+    finally:
+        for conn in clients:
+            conn.close()
+        proxy.stop()
+
+
 def test_who_comes_back_finds_what_a_fresh_one_would(pair):
     """A connection that was another's keeps its session variables or character set."""
     proxy = make_proxy(pair, "--server-connections", "1")

@@ -119,6 +119,7 @@ bool session_take_prepared(struct session *session, uint8_t *payload)
 	}
 	stmt->server_id = upstream->walk.scan.statement_id;
 	stmt->serial = upstream->serial;
+	upstream->statements++;
 	stmt->params = upstream->walk.scan.statement_params;
 	stmt->judged = (struct statement){ .kind = OUTCOME_MAY_COMMIT };
 	if (stmt->sql) {

@@ -73,7 +73,7 @@ static size_t rewrite_ok(struct session *session, struct relay *relay, size_t at
 static void take_ok(struct session *session, const struct reply_ok *ok)
 {
 	if (ok->insert_id) {
-		state_set_insert_id(&session->state, ok->insert_id);
+		session->state.last_insert_id = ok->insert_id;
 	}
 	if (!ok->session_state.len) {
 		return;

@@ -31,6 +31,27 @@ void state_init(struct state *state)
 	*state = (struct state){ .autocommit = true, .track_schema = true };
 }
 
+/* FNV-1a, 64 bits. Source: RFC 9923. */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+	static const uint64_t prime = 0x100000001b3;
+	do {
+		hash = (hash ^ (uint8_t)*text) * prime;
+	} while (*text++);
+	return hash;
+}
+
+/* The order in which variables were set is of no matter. Without schema and variables it is 0. */
+static void rehash(struct state *state)
+{
+	static const uint64_t basis = 0xcbf29ce484222325;
+	state->hash = state->schema ? hash_text(basis, state->schema) : 0;
+	for (size_t i = 0; i < state->variable_count; i++) {
+		const struct state_variable *variable = &state->variables[i];
+		state->hash += hash_text(hash_text(basis, variable->name), variable->value);
+	}
+}
+
 static void clear_variables(struct state *state)
 {
 	for (size_t i = 0; i < state->variable_count; i++) {
@@ -51,11 +72,10 @@ void state_fini(struct state *state)
 void state_reset(struct state *state)
 {
 	char *schema = TAKE(state->schema);
-	uint64_t version = state->version;
 	state_fini(state);
 	state_init(state);
 	state->schema = schema;
-	state->version = version + 1;
+	rehash(state);
 }
 
 void state_set_schema(struct state *state, struct str schema)
@@ -63,15 +83,9 @@ void state_set_schema(struct state *state, struct str schema)
 	if (str_equal(schema, str_of(state->schema ? state->schema : ""))) {
 		return;
 	}
-	state->version++;
 	(void)mem_free(state->schema);
 	state->schema = schema.len ? mem_dup_text(schema.ptr, schema.len) : NULL;
-}
-
-void state_set_insert_id(struct state *state, uint64_t id)
-{
-	state->last_insert_id = id;
-	state->version++;
+	rehash(state);
 }
 
 static void replace_text(char **text, struct str value)
@@ -129,7 +143,6 @@ bool state_set_variable(struct state *state, struct str name, struct str value)
 	if (is_passing(name)) {
 		return false;
 	}
-	state->version++;
 	if (name.len > STATE_NAME_BYTES_MAX || value.len > STATE_VALUE_BYTES_MAX) {
 		state->losses |= STATE_OVER_LIMIT;
 		return false;
@@ -137,6 +150,7 @@ bool state_set_variable(struct state *state, struct str name, struct str value)
 	for (size_t i = 0; i < state->variable_count; i++) {
 		if (str_equal_nocase(str_of(state->variables[i].name), name)) {
 			replace_text(&state->variables[i].value, value);
+			rehash(state);
 			return false;
 		}
 	}
@@ -155,6 +169,7 @@ bool state_set_variable(struct state *state, struct str name, struct str value)
 		.name = mem_dup_text(name.ptr, name.len),
 		.value = mem_dup_text(value.len ? value.ptr : "", value.len),
 	};
+	rehash(state);
 	return false;
 }
 

@@ -50,7 +50,8 @@ struct state {
 	char *schema;		 /* owned; NULL: none */
 	uint32_t losses;	 /* enum state_loss bits */
 	uint64_t last_insert_id; /* 0: none */
-	uint64_t version; /* grows with every change that a connection has to be set up with */
+	uint64_t
+		hash; /* of schema and variables: two sessions with the same one are set up alike */
 	bool autocommit;
 	bool in_transaction; /* by the last status flags */
 	/* What the client itself asked to be told; the proxy asks for more on its own account. */
@@ -68,9 +69,6 @@ void state_reset(struct state *state);
 
 /* schema: empty is none. */
 void state_set_schema(struct state *state, struct str schema);
-
-/* The id that LAST_INSERT_ID() gives from now on. */
-void state_set_insert_id(struct state *state, uint64_t id);
 
 /* Records a reported system variable or a user variable ('@' first) that was set to a literal.
  * true when the change undoes the proxy's own tracking, which then has to be switched on again. */

@@ -59,6 +59,37 @@ static void last_value_counts(void **state)
 	state_fini(&session);
 }
 
+/* Two states are taken for alike though a session would find another's, or for different though nothing is. */
+static void alike(void **state)
+{
+	struct state a;
+	struct state b;
+	(void)state;
+	state_init(&a);
+	state_init(&b);
+	assert_int_equal(a.hash, b.hash);
+	(void)state_set_variable(&a, STR("time_zone"), STR("+01:00"));
+	assert_int_not_equal(a.hash, b.hash);
+	(void)state_set_variable(&a, STR("@x"), STR("5"));
+	(void)state_set_variable(&b, STR("@x"), STR("5"));
+	(void)state_set_variable(&b, STR("time_zone"), STR("+02:00"));
+	assert_int_not_equal(a.hash, b.hash);
+	(void)state_set_variable(&b, STR("time_zone"), STR("+01:00"));
+	assert_int_equal(a.hash, b.hash); /* in whatever order */
+	state_set_schema(&a, STR("app"));
+	assert_int_not_equal(a.hash, b.hash);
+	state_set_schema(&b, STR("app"));
+	assert_int_equal(a.hash, b.hash);
+	(void)state_set_variable(&a, STR("a"), STR("bc"));
+	(void)state_set_variable(&b, STR("ab"), STR("c"));
+	assert_int_not_equal(a.hash, b.hash);
+	state_reset(&a);
+	state_reset(&b);
+	assert_int_equal(a.hash, b.hash);
+	state_fini(&a);
+	state_fini(&b);
+}
+
 static void limits(void **state)
 {
 	struct state session = { 0 };
@@ -139,8 +170,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(set_statements), cmocka_unit_test(last_value_counts),
-		cmocka_unit_test(limits),	  cmocka_unit_test(filter),
-		cmocka_unit_test(statement_ids),
+		cmocka_unit_test(alike),	  cmocka_unit_test(limits),
+		cmocka_unit_test(filter),	  cmocka_unit_test(statement_ids),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
