@@ -98,9 +98,9 @@ enum err option_file_server(const struct sandbox *sandbox, const struct sandbox_
 	}
 	buf_printf(text,
 		   "server-id=%u\nport=%u\nreport-port=%u\nsocket=%s\ndatadir=%s/data\n"
-		   "pid-file=%s/server.pid\n",
+		   "pid-file=%s/server.pid\ntmpdir=%s\n",
 		   server->server_id, (unsigned)server->port, (unsigned)server->port, socket,
-		   folder, folder);
+		   folder, folder, folder);
 	buf_add_text(text, common_options);
 	buf_add_text(text, strcmp(sandbox->flavor, "mysql") == 0 ? mysql_options : mariadb_options);
 	/* The two sides of a pair never make the same number, whoever takes writes. */

@@ -84,15 +84,19 @@ static enum err run_server(const struct building *building, const char *const *a
 			   const char *input, struct err_ctx *err)
 {
 	char datadir[FILE_PATH_BYTES_MAX];
+	char tmpdir[FILE_PATH_BYTES_MAX];
 	const char *argv[ARGS_MAX];
 	size_t count = 0;
 	enum err rc = file_path(datadir, err, "--datadir=%s/data", building->folder);
+	/* One of its own: a server that starts removes every temporary table's file that it finds in its tmpdir. */
+	rc = rc ? rc : file_path(tmpdir, err, "--tmpdir=%s", building->folder);
 	if (rc) {
 		return rc;
 	}
 	argv[count++] = building->program->program;
 	argv[count++] = "--no-defaults";
 	argv[count++] = datadir;
+	argv[count++] = tmpdir;
 	if (geteuid() == 0) {
 		argv[count++] = "--user=root";
 	}

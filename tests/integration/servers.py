@@ -248,6 +248,7 @@ class Server:
                 "port": str(self.port),
                 "socket": self.socket,
                 "datadir": str(self.data),
+                "tmpdir": str(self.folder),
                 "server_id": str(self.id),
                 "pid_file": str(self.folder / "pid"),
                 "log_error": str(self.folder / "error.log"),
