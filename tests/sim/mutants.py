@@ -180,9 +180,14 @@ MUTANTS = {
     ),
     "promise: a restarted member counts again at once": (
         "src/decide/promise.c",
-        "if ((facts & SERVER_RUNNING) &&\n"
+        "if (process != PROCESS_NONE && (facts & SERVER_RUNNING) &&\n"
         "\t\t    server_facts_caught_up(seen, i, record->primary, record->restarted_us[i])) {",
-        "if (facts) {",
+        "if (process != PROCESS_NONE && facts) {",
+    ),
+    "promise: a process counts in its first second": (
+        "src/decide/promise.c",
+        "return status->started_s != 0 && status->uptime_s > 0 ? status->started_s : PROCESS_NONE;",
+        "return status->started_s != 0 ? status->started_s : PROCESS_NONE;",
     ),
     # Servers.
     "servers: dead at the first refusal": (
