@@ -260,6 +260,10 @@ def test_what_the_last_statement_left_behind(pair):
             cur.execute("SHOW WARNINGS")
             if pair[0].mysql:
                 assert cur.fetchall()[0][1] == 1365
+            assert errno_of(lambda: cur.execute("INSERT INTO nowhere VALUES (1)")) == 1146
+            run(noise, "DO 1")
+            cur.execute("SHOW WARNINGS")
+            assert cur.fetchall()[0][1] == 1146
             cur.execute("SELECT SQL_CALC_FOUND_ROWS id FROM t LIMIT 1")
             run(noise, "DO 1")
             cur.execute("SELECT FOUND_ROWS()")

@@ -224,7 +224,9 @@ static void forward(struct session *session, const struct relay *relay)
 static void finish(struct session *session)
 {
 	const struct result_scan *scan = &session->upstream->walk.scan;
-	session->keeps_last = session->command.statement.leaves_last || scan->warnings;
+	/* SHOW WARNINGS tells of an error too, and to nobody else. */
+	session->keeps_last =
+		session->command.statement.leaves_last || scan->warnings || scan->failed;
 	if (scan->has_status && !scan->failed) {
 		session->status = scan->status;
 		session->state.in_transaction = (scan->status & STATUS_IN_TRANSACTION) != 0;
