@@ -69,16 +69,18 @@ static void take_progress(struct session *session, enum upstream_progress progre
 		take_refusal(session);
 		return;
 	case UPSTREAM_BEHIND:
-		session->causal.waited &= ~(UINT32_C(1) << session->upstream->server);
+		session->causal.waited = 0;
 		session->command.statement.replica = false; /* the primary has it */
 		return;
 	case UPSTREAM_STATE_REFUSED:
+		session->causal.waited = 0;
 		session->lost |= STATE_NOT_RESTORED;
 		if (session->phase == SESSION_HELD) {
 			(void)session_settle_losses(session);
 		}
 		return;
 	case UPSTREAM_STMT_REFUSED:
+		session->causal.waited = 0;
 		if (session->phase == SESSION_HELD) {
 			session_answer_payload(session, buf_str(&session->upstream->refusal));
 		}
@@ -156,6 +158,7 @@ void session_lose_upstream(struct session *session, bool reset)
 {
 	struct upstream *upstream = session->upstream;
 	bool was_in_transaction = session->state.in_transaction;
+	session->causal.waited = 0; /* a wait may have been under way on it */
 	(void)snprintf(session->lost_server, sizeof(session->lost_server), "%.200s:%u",
 		       upstream->host, (unsigned)upstream->port);
 	if (names_is_killed(&session->worker->names, session->id, upstream->thread_id)) {
