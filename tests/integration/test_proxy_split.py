@@ -297,7 +297,7 @@ def test_a_killed_idle_connection_is_not_missed(proxy, pair):
     for server in pair:
         for thread in threads_of(server):
             server.query(f"KILL {thread}")
-    time.sleep(0.1)
+    servers.wait_for(lambda: not any(threads_of(server) for server in pair), "they are gone")
     assert one(conn, HERE) == "b"
     run(conn, "INSERT INTO t (v) VALUES (1)")
     conn.close()
